@@ -1,0 +1,32 @@
+namespace OT.Backends;
+
+/// <summary>What stays fixed while Sinkhorn iterations run.</summary>
+public sealed record SinkhornStep
+{
+    /// <summary>ε in cost units.</summary>
+    public required double Epsilon { get; init; }
+
+    /// <summary>Source weights a, length n.</summary>
+    public required ReadOnlyMemory<double> A { get; init; }
+
+    /// <summary>Target weights b, length m.</summary>
+    public required ReadOnlyMemory<double> B { get; init; }
+
+    /// <summary>log a; <c>-∞</c> where a is 0.</summary>
+    public required ReadOnlyMemory<double> LogA { get; init; }
+
+    /// <summary>log b; <c>-∞</c> where b is 0.</summary>
+    public required ReadOnlyMemory<double> LogB { get; init; }
+
+    /// <summary><c>ρ_a/(ρ_a + ε)</c>; 1 when the source marginal is exact.</summary>
+    public double TauA { get; init; } = 1;
+
+    /// <summary><c>ρ_b/(ρ_b + ε)</c>; 1 when the target marginal is exact.</summary>
+    public double TauB { get; init; } = 1;
+
+    /// <summary>Over-relaxation ω in [1, 2): <c>f ← (1−ω) f + ω τ softmin(g)</c>, g likewise.</summary>
+    public double Relaxation { get; init; } = 1;
+
+    /// <summary>Whether scaling passes over a stored float kernel are wanted: advice, which an operator may decline.</summary>
+    public bool PreferScaling { get; init; }
+}

@@ -1,0 +1,135 @@
+using System.Numerics.Tensors;
+using OT.Numerics;
+
+namespace OT.Geometries;
+
+/// <summary>Costs given one by one: an explicit n × m matrix, stored as doubles or as floats.</summary>
+public sealed class CostMatrix : Geometry
+{
+    readonly double[]? _doubles;
+    readonly float[]? _singles;
+    readonly bool _forbidden;
+
+    /// <summary>Wraps a row-major array of n × m costs, shared and not copied. <c>+∞</c> forbids a pair.</summary>
+    /// <exception cref="ArgumentException">A count is zero, the length does not match, or a cost is NaN or <c>-∞</c>.</exception>
+    public CostMatrix(int rows, int columns, double[] costs)
+    {
+        ArgumentNullException.ThrowIfNull(costs);
+        CheckShape(rows, columns, costs.Length);
+        (Rows, Columns, _doubles) = (rows, columns, costs);
+        _forbidden = Check<double>(costs, columns);
+    }
+
+    /// <summary>Wraps a row-major array of n × m float costs, shared, not copied, not widened.</summary>
+    /// <inheritdoc cref="CostMatrix(int, int, double[])"/>
+    public CostMatrix(int rows, int columns, float[] costs)
+    {
+        ArgumentNullException.ThrowIfNull(costs);
+        CheckShape(rows, columns, costs.Length);
+        (Rows, Columns, _singles) = (rows, columns, costs);
+        _forbidden = Check<float>(costs, columns);
+    }
+
+    /// <summary>Copies a two-dimensional array.</summary>
+    public CostMatrix(double[,] costs)
+        : this(new ReadOnlyTensorSpan<double>(costs)) { }
+
+    /// <summary>Copies a tensor span of rank 2; its strides are honoured.</summary>
+    public CostMatrix(ReadOnlyTensorSpan<double> costs)
+        : this(0, Flatten(costs)) { }
+
+    /// <summary>Copies a tensor span of floats of rank 2; its strides are honoured and storage stays float.</summary>
+    public CostMatrix(ReadOnlyTensorSpan<float> costs)
+        : this(0, Flatten(costs)) { }
+
+    CostMatrix(int _, (int Rows, int Columns, double[] Values) flat)
+        : this(flat.Rows, flat.Columns, flat.Values) { }
+
+    CostMatrix(int _, (int Rows, int Columns, float[] Values) flat)
+        : this(flat.Rows, flat.Columns, flat.Values) { }
+
+    /// <summary>Tabulates any geometry: n × m doubles.</summary>
+    public static CostMatrix From(Geometry geometry)
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
+        int m = geometry.Columns;
+        var costs = new double[Guard.ArrayLength(geometry.Rows, m, "a cost matrix")];
+        for (int i = 0; i < geometry.Rows; i++)
+            geometry.CostRow(i, costs.AsSpan(i * m, m));
+        return new CostMatrix(geometry.Rows, m, costs);
+    }
+
+    /// <inheritdoc/>
+    public override int Rows { get; }
+
+    /// <inheritdoc/>
+    public override int Columns { get; }
+
+    /// <inheritdoc/>
+    public override bool HasForbiddenPairs => _forbidden;
+
+    /// <summary>Whether the costs are stored as floats.</summary>
+    public bool IsSingle => _singles is not null;
+
+    /// <inheritdoc/>
+    public override double Cost(int row, int column)
+    {
+        Guard.Index(column, Columns);
+        long at = ((long)row * Columns) + column;
+        return _doubles is not null ? _doubles[at] : _singles![at];
+    }
+
+    /// <inheritdoc/>
+    public override void CostRow(int row, Span<double> costs)
+    {
+        if (_doubles is not null)
+            _doubles.AsSpan(row * Columns, Columns).CopyTo(costs);
+        else
+            TensorPrimitives.ConvertTruncating<float, double>(_singles.AsSpan(row * Columns, Columns), costs);
+    }
+
+    /// <summary>The stored doubles, or null when storage is float.</summary>
+    internal double[]? Doubles => _doubles;
+
+    /// <summary>The stored floats, or null when storage is double.</summary>
+    internal float[]? Singles => _singles;
+
+    static void CheckShape(int rows, int columns, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
+        Guard.Length(length, Guard.ArrayLength(rows, columns, "a cost matrix"), "costs");
+    }
+
+    static bool Check<T>(ReadOnlySpan<T> costs, int columns)
+        where T : System.Numerics.IBinaryFloatingPointIeee754<T>
+    {
+        // A sum over blocks finds trouble at vector speed; the slow look runs only where there is some.
+        bool forbidden = false;
+        for (int start = 0; start < costs.Length; start += 4096)
+        {
+            ReadOnlySpan<T> block = costs.Slice(start, Math.Min(4096, costs.Length - start));
+            if (T.IsFinite(TensorPrimitives.SumOfMagnitudes(block)))
+                continue;
+            for (int k = 0; k < block.Length; k++)
+            {
+                if (T.IsNaN(block[k]) || T.IsNegativeInfinity(block[k]))
+                {
+                    long at = (long)start + k;
+                    throw new ArgumentException(
+                        $"costs[{at / columns}, {at % columns}] is {block[k]}: a cost must be finite, or +∞ to forbid the pair.",
+                        nameof(costs)
+                    );
+                }
+                forbidden |= T.IsPositiveInfinity(block[k]);
+            }
+        }
+        return forbidden;
+    }
+
+    static (int Rows, int Columns, T[] Values) Flatten<T>(ReadOnlyTensorSpan<T> costs)
+    {
+        T[] values = Matrix.Flatten(costs, out int rows, out int columns);
+        return (rows, columns, values);
+    }
+}

@@ -1,0 +1,101 @@
+using System.Buffers;
+using OT.Numerics;
+
+namespace OT.Geometries;
+
+/// <summary>Statistics of the finite costs of a geometry, in cost units.</summary>
+/// <param name="Min">Smallest finite cost; 0 when every pair is forbidden.</param>
+/// <param name="Max">Largest finite cost; 0 when every pair is forbidden.</param>
+/// <param name="Mean">Unweighted mean of the finite costs.</param>
+/// <param name="StandardDeviation">Their standard deviation (division by the count).</param>
+/// <param name="FiniteCount">Number of pairs that are not forbidden.</param>
+public sealed record CostStatistics(double Min, double Max, double Mean, double StandardDeviation, long FiniteCount)
+{
+    const long MedianExactLimit = 10_000_000;
+    const int MedianSample = 1_000_000;
+    const ulong MedianSeed = 0x6f74_6d65_6469_616e;
+
+    /// <summary>Largest |C| over the finite costs.</summary>
+    public double MaxMagnitude => Math.Max(Math.Abs(Min), Math.Abs(Max));
+
+    internal static CostStatistics Of(Geometry geometry)
+    {
+        int m = geometry.Columns;
+        double[] row = ArrayPool<double>.Shared.Rent(m);
+        try
+        {
+            double min = double.PositiveInfinity,
+                max = double.NegativeInfinity;
+            // Deviations from the first finite cost keep the variance free of cancellation and of overflow.
+            double origin = double.NaN;
+            Compensated sum = default,
+                squares = default;
+            long count = 0;
+            for (int i = 0; i < geometry.Rows; i++)
+            {
+                Span<double> costs = row.AsSpan(0, m);
+                geometry.CostRow(i, costs);
+                double rowSum = 0,
+                    rowSquares = 0;
+                foreach (double c in costs)
+                {
+                    if (double.IsPositiveInfinity(c))
+                        continue;
+                    if (count == 0)
+                        origin = c;
+                    count++;
+                    min = Math.Min(min, c);
+                    max = Math.Max(max, c);
+                    double deviation = c - origin;
+                    rowSum += deviation;
+                    rowSquares += deviation * deviation;
+                }
+                sum.Add(rowSum);
+                squares.Add(rowSquares);
+            }
+            if (count == 0)
+                return new CostStatistics(0, 0, 0, 0, 0);
+            double shift = sum.Value / count;
+            double variance = (squares.Value / count) - (shift * shift);
+            return new CostStatistics(min, max, origin + shift, Math.Sqrt(Math.Max(variance, 0)), count);
+        }
+        finally
+        {
+            ArrayPool<double>.Shared.Return(row);
+        }
+    }
+
+    internal static double MedianOf(Geometry geometry)
+    {
+        long pairs = (long)geometry.Rows * geometry.Columns;
+        var finite = new List<double>((int)Math.Min(pairs, MedianExactLimit));
+        if (pairs <= MedianExactLimit)
+        {
+            var row = new double[geometry.Columns];
+            for (int i = 0; i < geometry.Rows; i++)
+            {
+                geometry.CostRow(i, row);
+                foreach (double c in row)
+                {
+                    if (double.IsFinite(c))
+                        finite.Add(c);
+                }
+            }
+        }
+        else
+        {
+            var random = new SeededRandom(MedianSeed);
+            for (int k = 0; k < MedianSample; k++)
+            {
+                double c = geometry.Cost(random.NextInt(geometry.Rows), random.NextInt(geometry.Columns));
+                if (double.IsFinite(c))
+                    finite.Add(c);
+            }
+        }
+        if (finite.Count == 0)
+            return 0;
+        finite.Sort();
+        int half = finite.Count / 2;
+        return finite.Count % 2 == 1 ? finite[half] : (finite[half - 1] / 2) + (finite[half] / 2);
+    }
+}

@@ -1,0 +1,510 @@
+using System.Numerics.Tensors;
+using OT.Numerics;
+
+namespace OT.Geometries;
+
+/// <summary>The cost of a pair of points chosen by the user.</summary>
+/// <param name="x">Source point, d coordinates.</param>
+/// <param name="y">Target point, d coordinates.</param>
+/// <returns>A finite cost, or <c>+∞</c> to forbid the pair.</returns>
+public delegate double PointCost(ReadOnlySpan<double> x, ReadOnlySpan<double> y);
+
+/// <summary>The gradient of a <see cref="PointCost"/> in its first point.</summary>
+/// <param name="x">Source point, d coordinates.</param>
+/// <param name="y">Target point, d coordinates.</param>
+/// <param name="gradient">Receives d partial derivatives in x.</param>
+public delegate void PointCostGradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient);
+
+/// <summary>The cost of moving one unit of mass between two points, with its gradient. Immutable.</summary>
+public abstract class GroundCost
+{
+    /// <summary><c>|x − y|²</c>, with no factor one half.</summary>
+    public static GroundCost SquaredEuclidean { get; } = new SquaredEuclideanCost(1);
+
+    /// <summary><c>|x − y|² / 2</c>.</summary>
+    public static GroundCost HalfSquaredEuclidean { get; } = new SquaredEuclideanCost(0.5);
+
+    /// <summary><c>|x − y|</c>.</summary>
+    public static GroundCost Euclidean { get; } = new EuclideanCost();
+
+    /// <summary><c>Σ_k |x_k − y_k|</c>, also called L1 or Manhattan.</summary>
+    public static GroundCost CityBlock { get; } = new CityBlockCost();
+
+    /// <summary><c>max_k |x_k − y_k|</c>.</summary>
+    public static GroundCost Chebyshev { get; } = new ChebyshevCost();
+
+    /// <summary><c>1 − x·y / (|x| |y|)</c>. Not defined at the origin, which is refused.</summary>
+    public static GroundCost Cosine { get; } = new CosineCost();
+
+    /// <summary>The angle between x and y in radians: the geodesic distance of their directions on the unit sphere. The origin is refused.</summary>
+    public static GroundCost SphereGeodesic { get; } = new SphereGeodesicCost();
+
+    /// <summary><c>(Σ_k |x_k − y_k|^p)^(1/p)</c> for p ≥ 1.</summary>
+    public static GroundCost Minkowski(double p) =>
+        Guard.InRange(p, 1, double.MaxValue) switch
+        {
+            1 => CityBlock,
+            2 => Euclidean,
+            _ => new MinkowskiCost(p),
+        };
+
+    /// <summary>A cost given as a function, with its gradient where gradients are wanted.</summary>
+    public static GroundCost Custom(PointCost cost, PointCostGradient? gradient = null)
+    {
+        ArgumentNullException.ThrowIfNull(cost);
+        return new CustomCost(cost, gradient);
+    }
+
+    /// <summary>This cost raised to a power: <c>c(x, y)^p</c>, p &gt; 0. <c>Euclidean.ToPower(2)</c> is <see cref="SquaredEuclidean"/>.</summary>
+    public GroundCost ToPower(double p)
+    {
+        Guard.Positive(p);
+        if (p == 1)
+            return this;
+        return this is EuclideanCost && p == 2 ? SquaredEuclidean : new PowerCost(this, p);
+    }
+
+    /// <summary>A short name, as the command line spells it.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>c(x, y).</summary>
+    public abstract double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y);
+
+    /// <summary>The gradient of c(·, y) at x; where c has a kink, the subgradient 0.</summary>
+    /// <exception cref="NotSupportedException">A custom cost came without its gradient.</exception>
+    public abstract void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient);
+
+    /// <summary>Whether the cost is a sum over coordinates, <c>Σ_k h(x_k − y_k)</c>.</summary>
+    internal virtual bool IsSeparable => false;
+
+    /// <summary>Refuses points where the cost is not defined.</summary>
+    internal virtual void CheckPoints(Matrix points, string name) { }
+
+    /// <summary>Upper bound of |c| over all pairs of the two clouds.</summary>
+    internal abstract double Bound(Matrix source, Matrix target);
+
+    /// <summary>Mean cost over all pairs in O((n + m) d), or null where no such formula is known.</summary>
+    internal virtual double? Mean(Matrix source, Matrix target) => null;
+
+    /// <summary>Costs from one point to every row of <paramref name="target"/>.</summary>
+    /// <param name="x">Source point.</param>
+    /// <param name="target">m × d target points.</param>
+    /// <param name="coordinates">The same points, coordinate after coordinate: d × m.</param>
+    /// <param name="costs">Receives m costs.</param>
+    internal virtual void EvaluateRow(
+        ReadOnlySpan<double> x,
+        Matrix target,
+        ReadOnlySpan<double> coordinates,
+        Span<double> costs
+    )
+    {
+        const int tile = 512; // two tiles and the coordinates of one stay in the first-level cache
+        Span<double> scratch = stackalloc double[tile];
+        int m = target.Rows;
+        for (int start = 0; start < m; start += tile)
+        {
+            int count = Math.Min(tile, m - start);
+            Span<double> sum = costs.Slice(start, count);
+            sum.Clear();
+            Span<double> term = scratch[..count];
+            for (int k = 0; k < x.Length; k++)
+                Accumulate(x[k], coordinates.Slice((k * m) + start, count), term, sum);
+            Finish(x, sum, term);
+        }
+    }
+
+    /// <summary>Adds one coordinate's share to <paramref name="sum"/>, for costs that <see cref="EvaluateRow"/> builds coordinate by coordinate.</summary>
+    private protected virtual void Accumulate(double x, ReadOnlySpan<double> y, Span<double> scratch, Span<double> sum) =>
+        throw new NotSupportedException();
+
+    /// <summary>Turns accumulated sums into costs.</summary>
+    private protected virtual void Finish(ReadOnlySpan<double> x, Span<double> sum, Span<double> scratch) { }
+
+    /// <summary>Squared Euclidean diameter of the bounding box of both clouds; <paramref name="power"/> 1 sums the sides, 0 takes the longest.</summary>
+    static double BoxBound(Matrix source, Matrix target, int power)
+    {
+        double total = 0;
+        for (int k = 0; k < source.Columns; k++)
+        {
+            double low = double.PositiveInfinity,
+                high = double.NegativeInfinity;
+            foreach (Matrix cloud in (ReadOnlySpan<Matrix>)[source, target])
+            {
+                for (int i = 0; i < cloud.Rows; i++)
+                {
+                    low = Math.Min(low, cloud[i, k]);
+                    high = Math.Max(high, cloud[i, k]);
+                }
+            }
+            double side = high - low;
+            total = power switch
+            {
+                0 => Math.Max(total, side),
+                1 => total + side,
+                _ => total + (side * side),
+            };
+        }
+        return total;
+    }
+
+    static void CheckNoOrigin(Matrix points, string name, string cost)
+    {
+        for (int i = 0; i < points.Rows; i++)
+        {
+            if (TensorPrimitives.Norm(points.Row(i)) == 0)
+                throw new ArgumentException($"Row {i} of {name} is the origin, where the {cost} cost is not defined.", name);
+        }
+    }
+
+    internal sealed class SquaredEuclideanCost(double scale) : GroundCost
+    {
+        /// <summary>1, or 1/2.</summary>
+        public double Scale => scale;
+
+        public override string Name => scale == 1 ? "sqeuclidean" : "half-sqeuclidean";
+
+        internal override bool IsSeparable => true;
+
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+        {
+            double sum = 0;
+            for (int k = 0; k < x.Length; k++)
+                sum += (x[k] - y[k]) * (x[k] - y[k]);
+            return scale * sum;
+        }
+
+        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
+        {
+            for (int k = 0; k < x.Length; k++)
+                gradient[k] = 2 * scale * (x[k] - y[k]);
+        }
+
+        internal override double Bound(Matrix source, Matrix target) => scale * BoxBound(source, target, 2);
+
+        internal override double? Mean(Matrix source, Matrix target)
+        {
+            // mean |x−y|² = Σ_k [var(x_k) + var(y_k) + (mean(x_k) − mean(y_k))²], free of cancellation.
+            double sum = 0;
+            for (int k = 0; k < source.Columns; k++)
+            {
+                (double mx, double vx) = Moments(source, k);
+                (double my, double vy) = Moments(target, k);
+                sum += vx + vy + ((mx - my) * (mx - my));
+            }
+            return scale * sum;
+        }
+
+        static (double Mean, double Variance) Moments(Matrix points, int k)
+        {
+            Compensated sum = default,
+                squares = default;
+            for (int i = 0; i < points.Rows; i++)
+                sum.Add(points[i, k]);
+            double mean = sum.Value / points.Rows;
+            for (int i = 0; i < points.Rows; i++)
+                squares.Add((points[i, k] - mean) * (points[i, k] - mean));
+            return (mean, squares.Value / points.Rows);
+        }
+
+        private protected override void Accumulate(double x, ReadOnlySpan<double> y, Span<double> scratch, Span<double> sum)
+        {
+            TensorPrimitives.Subtract(y, x, scratch);
+            TensorPrimitives.MultiplyAdd(scratch, scratch, sum, sum);
+        }
+
+        private protected override void Finish(ReadOnlySpan<double> x, Span<double> sum, Span<double> scratch)
+        {
+            if (scale != 1)
+                TensorPrimitives.Multiply(sum, scale, sum);
+        }
+    }
+
+    sealed class EuclideanCost : GroundCost
+    {
+        public override string Name => "euclidean";
+
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y) =>
+            Math.Sqrt(SquaredEuclidean.Evaluate(x, y));
+
+        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
+        {
+            double distance = Evaluate(x, y);
+            for (int k = 0; k < x.Length; k++)
+                gradient[k] = distance == 0 ? 0 : (x[k] - y[k]) / distance;
+        }
+
+        internal override double Bound(Matrix source, Matrix target) => Math.Sqrt(BoxBound(source, target, 2));
+
+        private protected override void Accumulate(double x, ReadOnlySpan<double> y, Span<double> scratch, Span<double> sum)
+        {
+            TensorPrimitives.Subtract(y, x, scratch);
+            TensorPrimitives.MultiplyAdd(scratch, scratch, sum, sum);
+        }
+
+        private protected override void Finish(ReadOnlySpan<double> x, Span<double> sum, Span<double> scratch) =>
+            TensorPrimitives.Sqrt(sum, sum);
+    }
+
+    sealed class CityBlockCost : GroundCost
+    {
+        public override string Name => "cityblock";
+
+        internal override bool IsSeparable => true;
+
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+        {
+            double sum = 0;
+            for (int k = 0; k < x.Length; k++)
+                sum += Math.Abs(x[k] - y[k]);
+            return sum;
+        }
+
+        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
+        {
+            for (int k = 0; k < x.Length; k++)
+                gradient[k] = Math.Sign(x[k] - y[k]);
+        }
+
+        internal override double Bound(Matrix source, Matrix target) => BoxBound(source, target, 1);
+
+        private protected override void Accumulate(double x, ReadOnlySpan<double> y, Span<double> scratch, Span<double> sum)
+        {
+            TensorPrimitives.Subtract(y, x, scratch);
+            TensorPrimitives.Abs(scratch, scratch);
+            TensorPrimitives.Add(sum, scratch, sum);
+        }
+    }
+
+    sealed class ChebyshevCost : GroundCost
+    {
+        public override string Name => "chebyshev";
+
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+        {
+            double max = 0;
+            for (int k = 0; k < x.Length; k++)
+                max = Math.Max(max, Math.Abs(x[k] - y[k]));
+            return max;
+        }
+
+        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
+        {
+            gradient.Clear();
+            int at = 0;
+            for (int k = 1; k < x.Length; k++)
+            {
+                if (Math.Abs(x[k] - y[k]) > Math.Abs(x[at] - y[at]))
+                    at = k;
+            }
+            gradient[at] = Math.Sign(x[at] - y[at]);
+        }
+
+        internal override double Bound(Matrix source, Matrix target) => BoxBound(source, target, 0);
+
+        private protected override void Accumulate(double x, ReadOnlySpan<double> y, Span<double> scratch, Span<double> sum)
+        {
+            TensorPrimitives.Subtract(y, x, scratch);
+            TensorPrimitives.MaxMagnitude(sum, scratch, sum);
+            TensorPrimitives.Abs(sum, sum);
+        }
+    }
+
+    sealed class MinkowskiCost(double p) : GroundCost
+    {
+        public override string Name => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"minkowski:{p}");
+
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+        {
+            // Dividing by the longest side first keeps the powers between 0 and 1.
+            double max = Chebyshev.Evaluate(x, y);
+            if (max == 0)
+                return 0;
+            double sum = 0;
+            for (int k = 0; k < x.Length; k++)
+                sum += Math.Pow(Math.Abs(x[k] - y[k]) / max, p);
+            return max * Math.Pow(sum, 1 / p);
+        }
+
+        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
+        {
+            double distance = Evaluate(x, y);
+            for (int k = 0; k < x.Length; k++)
+            {
+                double d = x[k] - y[k];
+                gradient[k] = distance == 0 ? 0 : Math.Sign(d) * Math.Pow(Math.Abs(d) / distance, p - 1);
+            }
+        }
+
+        internal override double Bound(Matrix source, Matrix target) => BoxBound(source, target, 1);
+
+        internal override void EvaluateRow(
+            ReadOnlySpan<double> x,
+            Matrix target,
+            ReadOnlySpan<double> coordinates,
+            Span<double> costs
+        ) => EvaluateEach(this, x, target, costs);
+    }
+
+    sealed class CosineCost : GroundCost
+    {
+        public override string Name => "cosine";
+
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+        {
+            // 1 − cos = |u − v|² / 2 for unit vectors: exact where x and y nearly agree.
+            double nx = TensorPrimitives.Norm(x),
+                ny = TensorPrimitives.Norm(y);
+            double sum = 0;
+            for (int k = 0; k < x.Length; k++)
+            {
+                double d = (x[k] / nx) - (y[k] / ny);
+                sum += d * d;
+            }
+            return sum / 2;
+        }
+
+        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
+        {
+            double nx = TensorPrimitives.Norm(x),
+                ny = TensorPrimitives.Norm(y);
+            double cosine = TensorPrimitives.Dot(x, y) / nx / ny;
+            for (int k = 0; k < x.Length; k++)
+                gradient[k] = ((cosine * x[k] / nx) - (y[k] / ny)) / nx;
+        }
+
+        internal override void CheckPoints(Matrix points, string name) => CheckNoOrigin(points, name, "cosine");
+
+        internal override double Bound(Matrix source, Matrix target) => 2;
+
+        internal override void EvaluateRow(
+            ReadOnlySpan<double> x,
+            Matrix target,
+            ReadOnlySpan<double> coordinates,
+            Span<double> costs
+        ) => EvaluateEach(this, x, target, costs);
+    }
+
+    sealed class SphereGeodesicCost : GroundCost
+    {
+        public override string Name => "sphere";
+
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+        {
+            // Kahan's angle: accurate for small, right and flat angles alike.
+            double nx = TensorPrimitives.Norm(x),
+                ny = TensorPrimitives.Norm(y);
+            double difference = 0,
+                sum = 0;
+            for (int k = 0; k < x.Length; k++)
+            {
+                double u = x[k] / nx,
+                    v = y[k] / ny;
+                difference += (u - v) * (u - v);
+                sum += (u + v) * (u + v);
+            }
+            return 2 * Math.Atan2(Math.Sqrt(difference), Math.Sqrt(sum));
+        }
+
+        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
+        {
+            // d angle / dx = (cos·u − v) / (|x| sin), and 0 where the angle is 0 or π.
+            double nx = TensorPrimitives.Norm(x),
+                ny = TensorPrimitives.Norm(y);
+            double angle = Evaluate(x, y);
+            (double sin, double cos) = Math.SinCos(angle);
+            for (int k = 0; k < x.Length; k++)
+                gradient[k] = sin < 1e-15 ? 0 : ((cos * x[k] / nx) - (y[k] / ny)) / (nx * sin);
+        }
+
+        internal override void CheckPoints(Matrix points, string name) => CheckNoOrigin(points, name, "sphere");
+
+        internal override double Bound(Matrix source, Matrix target) => Math.PI;
+
+        internal override void EvaluateRow(
+            ReadOnlySpan<double> x,
+            Matrix target,
+            ReadOnlySpan<double> coordinates,
+            Span<double> costs
+        ) => EvaluateEach(this, x, target, costs);
+    }
+
+    sealed class PowerCost(GroundCost inner, double p) : GroundCost
+    {
+        public override string Name =>
+            string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{inner.Name}^{p}");
+
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y) => Math.Pow(inner.Evaluate(x, y), p);
+
+        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
+        {
+            double value = inner.Evaluate(x, y);
+            inner.Gradient(x, y, gradient);
+            double outer = value == 0 ? 0 : p * Math.Pow(value, p - 1);
+            foreach (ref double g in gradient)
+                g *= outer;
+        }
+
+        internal override void CheckPoints(Matrix points, string name) => inner.CheckPoints(points, name);
+
+        internal override double Bound(Matrix source, Matrix target) => Math.Pow(inner.Bound(source, target), p);
+
+        internal override void EvaluateRow(
+            ReadOnlySpan<double> x,
+            Matrix target,
+            ReadOnlySpan<double> coordinates,
+            Span<double> costs
+        )
+        {
+            inner.EvaluateRow(x, target, coordinates, costs);
+            TensorPrimitives.Pow(costs, p, costs);
+        }
+    }
+
+    sealed class CustomCost(PointCost cost, PointCostGradient? gradientOf) : GroundCost
+    {
+        public override string Name => "custom";
+
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+        {
+            double value = cost(x, y);
+            if (double.IsNaN(value) || double.IsNegativeInfinity(value))
+                throw new ArgumentException($"The custom cost returned {value}: it must be finite, or +∞ to forbid the pair.");
+            return value;
+        }
+
+        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
+        {
+            if (gradientOf is null)
+                throw new NotSupportedException("This custom cost came without a gradient: pass one to GroundCost.Custom.");
+            gradientOf(x, y, gradient);
+        }
+
+        internal override double Bound(Matrix source, Matrix target)
+        {
+            double bound = 0;
+            for (int i = 0; i < source.Rows; i++)
+            {
+                for (int j = 0; j < target.Rows; j++)
+                {
+                    double value = Math.Abs(Evaluate(source.Row(i), target.Row(j)));
+                    if (double.IsFinite(value))
+                        bound = Math.Max(bound, value);
+                }
+            }
+            return bound;
+        }
+
+        internal override void EvaluateRow(
+            ReadOnlySpan<double> x,
+            Matrix target,
+            ReadOnlySpan<double> coordinates,
+            Span<double> costs
+        ) => EvaluateEach(this, x, target, costs);
+    }
+
+    static void EvaluateEach(GroundCost cost, ReadOnlySpan<double> x, Matrix target, Span<double> costs)
+    {
+        for (int j = 0; j < costs.Length; j++)
+            costs[j] = cost.Evaluate(x, target.Row(j));
+    }
+}

@@ -1,0 +1,65 @@
+using OT.Geometries;
+using OT.Numerics;
+
+namespace OT.Results;
+
+/// <summary>An entropic plan given by its potentials: <c>P_ij = a_i b_j exp((f_i + g_j − C_ij)/ε)</c>. Memory O(n + m); rows are made on demand.</summary>
+public sealed class PotentialPlan : TransportPlan
+{
+    readonly Geometry _geometry;
+    readonly double[] _logA;
+    readonly double[] _logB;
+    readonly Potentials _potentials;
+    readonly double _epsilon;
+
+    /// <summary>The plan of the given potentials.</summary>
+    /// <param name="geometry">The costs C, n × m.</param>
+    /// <param name="a">Source weights.</param>
+    /// <param name="b">Target weights.</param>
+    /// <param name="potentials">f and g in cost units.</param>
+    /// <param name="epsilon">ε in cost units, positive.</param>
+    public PotentialPlan(Geometry geometry, Measure a, Measure b, Potentials potentials, double epsilon)
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        ArgumentNullException.ThrowIfNull(potentials);
+        Guard.Length(a.Count, geometry.Rows, nameof(a));
+        Guard.Length(b.Count, geometry.Columns, nameof(b));
+        Guard.Length(potentials.F.Length, geometry.Rows, nameof(potentials));
+        Guard.Length(potentials.G.Length, geometry.Columns, nameof(potentials));
+        _geometry = geometry;
+        _potentials = potentials;
+        _epsilon = Guard.Positive(epsilon);
+        _logA = Log(a.Weights);
+        _logB = Log(b.Weights);
+    }
+
+    /// <inheritdoc/>
+    public override int Rows => _geometry.Rows;
+
+    /// <inheritdoc/>
+    public override int Columns => _geometry.Columns;
+
+    /// <inheritdoc/>
+    public override void Row(int row, Span<double> masses)
+    {
+        Guard.Index(row, Rows);
+        masses = masses[..Columns];
+        _geometry.CostRow(row, masses);
+        double logA = _logA[row];
+        double f = _potentials.F[row];
+        ReadOnlySpan<double> g = _potentials.G;
+        for (int j = 0; j < masses.Length; j++)
+            masses[j] = ((f - masses[j] + g[j]) / _epsilon) + logA + _logB[j];
+        System.Numerics.Tensors.TensorPrimitives.Exp(masses, masses);
+    }
+
+    static double[] Log(ReadOnlySpan<double> weights)
+    {
+        var logs = new double[weights.Length];
+        for (int i = 0; i < logs.Length; i++)
+            logs[i] = weights[i] > 0 ? Math.Log(weights[i]) : double.NegativeInfinity;
+        return logs;
+    }
+}

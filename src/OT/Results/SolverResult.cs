@@ -1,0 +1,36 @@
+using System.Collections.Immutable;
+
+namespace OT.Results;
+
+/// <summary>What every solver reports.</summary>
+public abstract class SolverResult
+{
+    /// <summary>Why the solver stopped.</summary>
+    public required SolverStatus Status { get; init; }
+
+    /// <summary>Iterations made, in the solver's own unit.</summary>
+    public required int Iterations { get; init; }
+
+    /// <summary>One error per check, in the norm of <c>SolverOptions.Tolerance</c>.</summary>
+    public ImmutableArray<double> Errors { get; init; } = [];
+
+    /// <summary>What ran, in which precision; empty for solvers without a back end.</summary>
+    public string Backend { get; init; } = "";
+
+    /// <summary>Which solver answered and why it was chosen.</summary>
+    public string Why { get; init; } = "";
+
+    /// <summary>What the reader should know: the reason of a failure, a rescaled marginal. Empty when there is nothing to say.</summary>
+    public string Message { get; init; } = "";
+
+    /// <summary>Whether the stopping rule was met.</summary>
+    public bool Converged => Status == SolverStatus.Converged;
+
+    /// <summary>Throws unless the stopping rule was met, for callers who want an exception.</summary>
+    /// <exception cref="InvalidOperationException">The status is not <see cref="SolverStatus.Converged"/>.</exception>
+    public void EnsureConverged()
+    {
+        if (!Converged)
+            throw new InvalidOperationException($"The solver stopped with {Status} after {Iterations} iterations. {Message}".TrimEnd());
+    }
+}
