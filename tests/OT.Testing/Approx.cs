@@ -30,7 +30,7 @@ public static class Approx
     /// <summary>Refuses a difference above an absolute tolerance, and NaN; equal infinities are equal.</summary>
     public static void Equal(double expected, double actual, double tolerance, string what)
     {
-        if (expected.Equals(actual))
+        if (expected == actual)
             return;
         if (!(Math.Abs(expected - actual) <= tolerance))
             throw new LawViolatedException(Text($"{what}: expected {expected:R}, got {actual:R}, difference {actual - expected:E2}, tolerance {tolerance:E2}."));

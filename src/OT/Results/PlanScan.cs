@@ -38,6 +38,9 @@ internal sealed class PlanScan(Geometry geometry, TransportPlan plan, Cancellati
     /// <summary>Asks for <see cref="Entropy"/>.</summary>
     public bool WantsEntropy { get; init; }
 
+    /// <summary>Threads at most; all processors by default. Changes no bit of the result.</summary>
+    public int Threads { get; init; } = -1;
+
     public double[] RowSums { get; private set; } = [];
     public double[] ColumnSums { get; private set; } = [];
 
@@ -93,7 +96,7 @@ internal sealed class PlanScan(Geometry geometry, TransportPlan plan, Cancellati
         {
             try
             {
-                Parallel.For(0, chunks, new ParallelOptions { CancellationToken = cancellation }, Do);
+                Parallel.For(0, chunks, new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = Threads }, Do);
             }
             catch (AggregateException failures)
             {
