@@ -83,6 +83,9 @@ public abstract class GroundCost
     /// <summary>Upper bound of |c| over all pairs of the two clouds.</summary>
     internal abstract double Bound(Matrix source, Matrix target);
 
+    /// <summary>Whether some pair of the two clouds is forbidden.</summary>
+    internal virtual bool Forbids(Matrix source, Matrix target) => false;
+
     /// <summary>Mean cost over all pairs in O((n + m) d), or null where no such formula is known.</summary>
     internal virtual double? Mean(Matrix source, Matrix target) => null;
 
@@ -448,6 +451,8 @@ public abstract class GroundCost
 
         internal override double Bound(Matrix source, Matrix target) => Math.Pow(inner.Bound(source, target), p);
 
+        internal override bool Forbids(Matrix source, Matrix target) => inner.Forbids(source, target);
+
         internal override void EvaluateRow(
             ReadOnlySpan<double> x,
             Matrix target,
@@ -492,6 +497,19 @@ public abstract class GroundCost
                 }
             }
             return bound;
+        }
+
+        internal override bool Forbids(Matrix source, Matrix target)
+        {
+            for (int i = 0; i < source.Rows; i++)
+            {
+                for (int j = 0; j < target.Rows; j++)
+                {
+                    if (double.IsPositiveInfinity(cost(source.Row(i), target.Row(j))))
+                        return true;
+                }
+            }
+            return false;
         }
 
         internal override void EvaluateRow(

@@ -21,17 +21,17 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
     {
         // What is still missing at the hard marginals could be shipped, and what is too much taken back, at the largest cost.
         double mass = Summation.Sum(plan.RowSums);
-        double missed = 8 * Unit * (mass + _massA);
+        double missed = 0;
         if (problem.PenaltyA.IsExact)
-            missed += Summation.L1Distance(plan.RowSums, a);
+            missed += Summation.L1Distance(plan.RowSums, a) + (8 * Unit * _massA);
         if (problem.PenaltyB.IsExact)
-            missed += Summation.L1Distance(plan.ColumnSums, b);
+            missed += Summation.L1Distance(plan.ColumnSums, b) + (8 * Unit * _massB);
         double cost = plan.Cost + (2 * plan.MaxCost * missed) + (8 * Unit * plan.MaxCost * mass);
 
         (double entropy, double entropySize) = Entropy(plan);
         (double penaltyA, double sizeA) = Penalty(problem.PenaltyA, plan.RowSums, a);
         (double penaltyB, double sizeB) = Penalty(problem.PenaltyB, plan.ColumnSums, b);
-        double relative = (16 * Unit) + (4 * missed / mass);
+        double relative = (16 * Unit) + (missed == 0 ? 0 : 4 * missed / mass);
         return (cost, cost + entropy + penaltyA + penaltyB + (relative * (entropySize + sizeA + sizeB)));
     }
 

@@ -99,8 +99,13 @@ public class LawsTests
     public void Penalties_grow_to_the_balanced_problem() =>
         Law.Check(
             Cases.Of(4, CaseKind.Plain, CaseKind.ZeroWeights, CaseKind.SignedCost),
-            // The oracle has no translation step: its slow mode contracts by 1 − 2ε/ρ, so ρ stays at a hundred scales.
-            c => Laws.PenaltyToInfinity(p => Oracles.Sinkhorn(p, 1e-9), c.Entropic(), 1e-6, 100),
+            c =>
+            {
+                // The oracle has no translation step: its slow mode contracts by 1 − 2ε/ρ, so ε is large and ρ stays at a hundred scales.
+                LinearProblem problem = c.Exact();
+                Epsilon epsilon = Epsilon.Absolute(0.25 * Approx.CostScale(problem.Geometry));
+                Laws.PenaltyToInfinity(p => Oracles.Sinkhorn(p, 1e-9), problem with { Regularizer = Regularizer.Entropy(epsilon) }, 1e-6, 100);
+            },
             10
         );
 
