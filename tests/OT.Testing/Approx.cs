@@ -33,7 +33,11 @@ public static class Approx
         if (expected == actual)
             return;
         if (!(Math.Abs(expected - actual) <= tolerance))
-            throw new LawViolatedException(Text($"{what}: expected {expected:R}, got {actual:R}, difference {actual - expected:E2}, tolerance {tolerance:E2}."));
+            throw new LawViolatedException(
+                Text(
+                    $"{what}: expected {expected:R}, got {actual:R}, difference {actual - expected:E2}, tolerance {tolerance:E2}."
+                )
+            );
     }
 
     /// <summary>Refuses vectors that differ in length or, in some entry, by more than the tolerance.</summary>

@@ -37,12 +37,24 @@ public static class Cases
     {
         ArgumentNullException.ThrowIfNull(value);
         if (value.Rows > 3)
-            yield return value with { Rows = value.Rows / 2 };
+            yield return value with
+            {
+                Rows = value.Rows / 2,
+            };
         if (value.Columns > 3)
-            yield return value with { Columns = value.Columns / 2 };
+            yield return value with
+            {
+                Columns = value.Columns / 2,
+            };
         if (value.Rows > 1)
-            yield return value with { Rows = value.Rows - 1 };
+            yield return value with
+            {
+                Rows = value.Rows - 1,
+            };
         if (value.Columns > 1)
-            yield return value with { Columns = value.Columns - 1 };
+            yield return value with
+            {
+                Columns = value.Columns - 1,
+            };
     }
 }

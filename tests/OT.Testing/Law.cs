@@ -73,7 +73,10 @@ public static class Law
         public void OnArguments(
             int ntest,
             Microsoft.FSharp.Collections.FSharpList<object> args,
-            Microsoft.FSharp.Core.FSharpFunc<int, Microsoft.FSharp.Core.FSharpFunc<Microsoft.FSharp.Collections.FSharpList<object>, string>> every
+            Microsoft.FSharp.Core.FSharpFunc<
+                int,
+                Microsoft.FSharp.Core.FSharpFunc<Microsoft.FSharp.Collections.FSharpList<object>, string>
+            > every
         ) { }
 
         public void OnShrink(

@@ -61,7 +61,11 @@ public static class Laws
     }
 
     /// <summary><see cref="TransportResult.MarginalError"/> is what the plan shows, and at most the tolerance the solver was given.</summary>
-    public static void MarginalsWithinTolerance(Func<LinearProblem, TransportResult> solve, LinearProblem problem, double tolerance)
+    public static void MarginalsWithinTolerance(
+        Func<LinearProblem, TransportResult> solve,
+        LinearProblem problem,
+        double tolerance
+    )
     {
         (TransportResult result, Certificate certificate) = Answer(solve, problem);
         double rounding = 1e-13 * problem.A.Mass;
@@ -88,7 +92,12 @@ public static class Laws
         double tolerance = (1e-10 + (2 * result.MarginalError)) * ValueScale(problem);
         Approx.Equal(certificate.PlanTransportCost, result.TransportCost, tolerance, "transport cost, plan against report");
         Approx.Equal(certificate.PlanValue, result.Value, tolerance, "value, plan against report");
-        Approx.Equal(Oracles.TransportCost(problem.Geometry, result.Plan), certificate.PlanTransportCost, Rounding * ValueScale(problem), "transport cost, loops against certificate");
+        Approx.Equal(
+            Oracles.TransportCost(problem.Geometry, result.Plan),
+            certificate.PlanTransportCost,
+            Rounding * ValueScale(problem),
+            "transport cost, loops against certificate"
+        );
     }
 
     /// <summary>The parts of the value sum to the total, and a part without a cause is 0.</summary>
@@ -97,13 +106,21 @@ public static class Laws
         (TransportResult result, _) = Answer(solve, problem);
         double sum = result.TransportCost + result.RegularizerValue + result.PenaltyValueA + result.PenaltyValueB;
         Approx.Equal(sum, result.Value, 4 * Approx.Unit * Math.Abs(sum), "sum of the parts");
-        Approx.True(problem.Regularizer is EntropyRegularizer || result.RegularizerValue == 0, "A problem without a regulariser has a regulariser value.");
+        Approx.True(
+            problem.Regularizer is EntropyRegularizer || result.RegularizerValue == 0,
+            "A problem without a regulariser has a regulariser value."
+        );
         Approx.True(!problem.PenaltyA.IsExact || result.PenaltyValueA == 0, "A hard source marginal has a penalty value.");
         Approx.True(!problem.PenaltyB.IsExact || result.PenaltyValueB == 0, "A hard target marginal has a penalty value.");
     }
 
     /// <summary>Reordering rows and columns reorders the plan and leaves the value.</summary>
-    public static void PermutationEquivariance(Func<LinearProblem, TransportResult> solve, LinearProblem problem, double tolerance, ulong seed = 1)
+    public static void PermutationEquivariance(
+        Func<LinearProblem, TransportResult> solve,
+        LinearProblem problem,
+        double tolerance,
+        ulong seed = 1
+    )
     {
         ArgumentNullException.ThrowIfNull(problem);
         int[] rows = ProblemChanges.Permutation(problem.Geometry.Rows, seed);
@@ -131,7 +148,12 @@ public static class Laws
     }
 
     /// <summary><c>C + u1ᵀ + 1vᵀ</c> adds <c>⟨u, a⟩ + ⟨v, b⟩</c> to a balanced value and leaves the plan.</summary>
-    public static void CostShift(Func<LinearProblem, TransportResult> solve, LinearProblem problem, double tolerance, ulong seed = 1)
+    public static void CostShift(
+        Func<LinearProblem, TransportResult> solve,
+        LinearProblem problem,
+        double tolerance,
+        ulong seed = 1
+    )
     {
         ArgumentNullException.ThrowIfNull(problem);
         var random = new SeededRandom(seed);
@@ -151,10 +173,19 @@ public static class Laws
     }
 
     /// <summary><c>s C</c> with <c>s ε</c> (and <c>s ρ</c>) multiplies the value by s and leaves the plan.</summary>
-    public static void Scaling(Func<LinearProblem, TransportResult> solve, LinearProblem problem, double tolerance, double factor = 8)
+    public static void Scaling(
+        Func<LinearProblem, TransportResult> solve,
+        LinearProblem problem,
+        double tolerance,
+        double factor = 8
+    )
     {
         ArgumentNullException.ThrowIfNull(problem);
-        LinearProblem scaled = problem.ChangeCost(factor, new double[problem.Geometry.Rows], new double[problem.Geometry.Columns]);
+        LinearProblem scaled = problem.ChangeCost(
+            factor,
+            new double[problem.Geometry.Rows],
+            new double[problem.Geometry.Columns]
+        );
         scaled = scaled.WithAbsoluteEpsilon(factor) with
         {
             PenaltyA = MarginalPenalty.KullbackLeibler(factor * problem.PenaltyA.Rho),
@@ -258,7 +289,13 @@ public static class Laws
         ArgumentNullException.ThrowIfNull(problem);
         const double ratio = 1e6;
         double epsilon = ratio * Approx.CostScale(problem.Geometry);
-        (TransportResult result, _) = Answer(solve, problem with { Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon)) });
+        (TransportResult result, _) = Answer(
+            solve,
+            problem with
+            {
+                Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon)),
+            }
+        );
         var product = new double[problem.A.Count, problem.B.Count];
         for (int i = 0; i < problem.A.Count; i++)
         {
@@ -275,7 +312,12 @@ public static class Laws
     /// <param name="problem">A balanced problem.</param>
     /// <param name="tolerance">Error of a value, in units of <see cref="ValueScale"/>.</param>
     /// <param name="ratio">ρ in units of the value scale per mass; 1e5 by default. A solver without a translation step needs about ratio · scale/ε iterations.</param>
-    public static void PenaltyToInfinity(Func<LinearProblem, TransportResult> solve, LinearProblem problem, double tolerance, double ratio = 1e5)
+    public static void PenaltyToInfinity(
+        Func<LinearProblem, TransportResult> solve,
+        LinearProblem problem,
+        double tolerance,
+        double ratio = 1e5
+    )
     {
         ArgumentNullException.ThrowIfNull(problem);
         double scale = ValueScale(problem);
@@ -293,7 +335,8 @@ public static class Laws
         ArgumentNullException.ThrowIfNull(problem);
         double scale = Approx.CostScale(problem.Geometry);
         if (problem.Regularizer is EntropyRegularizer entropy)
-            scale += entropy.Epsilon.Resolve(problem.Geometry) * (1 - Math.Log(Math.Min(Smallest(problem.A), Smallest(problem.B))));
+            scale +=
+                entropy.Epsilon.Resolve(problem.Geometry) * (1 - Math.Log(Math.Min(Smallest(problem.A), Smallest(problem.B))));
         return scale * Math.Max(problem.A.Mass, problem.B.Mass);
     }
 
@@ -322,7 +365,10 @@ public static class Laws
     static double ExactCost(LinearProblem problem, Func<LinearProblem, TransportResult>? exact) =>
         (exact ?? Oracles.Exact)(problem with { Regularizer = Regularizer.None }).TransportCost;
 
-    static (TransportResult Result, Certificate Certificate) Answer(Func<LinearProblem, TransportResult> solve, LinearProblem problem)
+    static (TransportResult Result, Certificate Certificate) Answer(
+        Func<LinearProblem, TransportResult> solve,
+        LinearProblem problem
+    )
     {
         ArgumentNullException.ThrowIfNull(solve);
         ArgumentNullException.ThrowIfNull(problem);
@@ -353,7 +399,11 @@ public static class Laws
         double epsilon = entropy.Epsilon.Resolve(problem.Geometry);
         double mass = Math.Max(problem.A.Mass, problem.B.Mass);
         double allowed = 2 * Math.Sqrt(2 * mass * tolerance * ValueScale(problem) / epsilon);
-        Approx.AtMost(Approx.PlanDistance(expected, actual), allowed + (4 * tolerance * mass), "The L1 distance of the plans " + when);
+        Approx.AtMost(
+            Approx.PlanDistance(expected, actual),
+            allowed + (4 * tolerance * mass),
+            "The L1 distance of the plans " + when
+        );
     }
 
     static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

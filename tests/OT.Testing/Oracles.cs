@@ -213,7 +213,12 @@ public static class Oracles
             // With columns exact for f, the rows of (f, g) hold a exp((f − softmin)/ε); with a penalty the gradient's norm is bounded by the same.
             error = 0;
             for (int i = 0; i < a.Length; i++)
-                error += a[i] == 0 ? 0 : a[i] * Math.Exp(problem.PenaltyA.IsExact ? 0 : -next[i] / problem.PenaltyA.Rho) * Math.Abs(Math.Exp((f[i] - next[i]) / epsilon) - 1);
+                error +=
+                    a[i] == 0
+                        ? 0
+                        : a[i]
+                            * Math.Exp(problem.PenaltyA.IsExact ? 0 : -next[i] / problem.PenaltyA.Rho)
+                            * Math.Abs(Math.Exp((f[i] - next[i]) / epsilon) - 1);
             if (error <= tolerance && iteration > 1)
                 break;
             f = next;

@@ -57,7 +57,12 @@ public static class ProblemChanges
     }
 
     /// <summary>The cost <c>factor · C + u 1ᵀ + 1 vᵀ</c>, everything else as it was.</summary>
-    public static LinearProblem ChangeCost(this LinearProblem problem, double factor, ReadOnlySpan<double> u, ReadOnlySpan<double> v)
+    public static LinearProblem ChangeCost(
+        this LinearProblem problem,
+        double factor,
+        ReadOnlySpan<double> u,
+        ReadOnlySpan<double> v
+    )
     {
         ArgumentNullException.ThrowIfNull(problem);
         Geometry old = problem.Geometry;

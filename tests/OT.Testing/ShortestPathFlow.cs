@@ -26,7 +26,11 @@ sealed class ShortestPathFlow(Geometry geometry, double[] a, double[] b)
             int sink = -1;
             for (int j = 0; j < _m; j++)
             {
-                if (_demand[j] > Negligible * _total && double.IsFinite(distance[_n + j]) && (sink < 0 || distance[_n + j] < distance[_n + sink]))
+                if (
+                    _demand[j] > Negligible * _total
+                    && double.IsFinite(distance[_n + j])
+                    && (sink < 0 || distance[_n + j] < distance[_n + sink])
+                )
                     sink = j;
             }
             if (sink < 0)

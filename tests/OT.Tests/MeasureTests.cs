@@ -45,7 +45,11 @@ public class MeasureTests
     [Fact]
     public void Nothing_to_move_is_refused()
     {
-        Assert.Contains("total mass is 0", Assert.Throws<ArgumentException>(() => Measure.Of([0.0, 0.0])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "total mass is 0",
+            Assert.Throws<ArgumentException>(() => Measure.Of([0.0, 0.0])).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentException>(() => Measure.Of(ReadOnlySpan<double>.Empty));
         Assert.Throws<ArgumentException>(() => Measure.Of([double.MaxValue, double.MaxValue]));
         Assert.Throws<ArgumentOutOfRangeException>(() => Measure.Uniform(0));

@@ -94,12 +94,7 @@ public abstract class GroundCost
     /// <param name="target">m × d target points.</param>
     /// <param name="coordinates">The same points, coordinate after coordinate: d × m.</param>
     /// <param name="costs">Receives m costs.</param>
-    internal virtual void EvaluateRow(
-        ReadOnlySpan<double> x,
-        Matrix target,
-        ReadOnlySpan<double> coordinates,
-        Span<double> costs
-    )
+    internal virtual void EvaluateRow(ReadOnlySpan<double> x, Matrix target, ReadOnlySpan<double> coordinates, Span<double> costs)
     {
         const int tile = 512; // two tiles and the coordinates of one stay in the first-level cache
         Span<double> scratch = stackalloc double[tile];
@@ -433,8 +428,7 @@ public abstract class GroundCost
 
     sealed class PowerCost(GroundCost inner, double p) : GroundCost
     {
-        public override string Name =>
-            string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{inner.Name}^{p}");
+        public override string Name => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{inner.Name}^{p}");
 
         public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y) => Math.Pow(inner.Evaluate(x, y), p);
 

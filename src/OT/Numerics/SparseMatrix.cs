@@ -29,7 +29,10 @@ public sealed class SparseMatrix
         for (int i = 0; i < rows; i++)
         {
             if (rowStarts[i + 1] < rowStarts[i] || rowStarts[i + 1] > values.Length)
-                throw new ArgumentException($"rowStarts decreases at row {i}, or passes the number of entries.", nameof(rowStarts));
+                throw new ArgumentException(
+                    $"rowStarts decreases at row {i}, or passes the number of entries.",
+                    nameof(rowStarts)
+                );
             for (long k = rowStarts[i]; k < rowStarts[i + 1]; k++)
             {
                 if ((uint)columnIndices[k] >= (uint)columns)

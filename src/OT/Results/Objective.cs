@@ -14,7 +14,10 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
 
     /// <summary><c>⟨C, P⟩ + ε KL(P | a ⊗ b) + ρ_a KL(P1 | a) + ρ_b KL(Pᵀ1 | b)</c>.</summary>
     public double Value(PlanScan plan) =>
-        plan.Cost + Entropy(plan).Value + Penalty(problem.PenaltyA, plan.RowSums, a).Value + Penalty(problem.PenaltyB, plan.ColumnSums, b).Value;
+        plan.Cost
+        + Entropy(plan).Value
+        + Penalty(problem.PenaltyA, plan.RowSums, a).Value
+        + Penalty(problem.PenaltyB, plan.ColumnSums, b).Value;
 
     /// <summary>Cost and objective at a plan that meets the hard marginals up to rounding, each raised by what rounding may hide.</summary>
     public (double Cost, double Value) UpperBounds(PlanScan plan)
@@ -72,8 +75,20 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
     /// <summary>L1 and largest error of the marginals of a plan; see <see cref="Certificate.MarginalError"/>.</summary>
     public (double L1, double Max) MarginalErrors(PlanScan plan, Potentials? potentials)
     {
-        (double l1A, double maxA) = Error(problem.PenaltyA, plan.RowSums, a, potentials is null ? default : potentials.F, potentials is null);
-        (double l1B, double maxB) = Error(problem.PenaltyB, plan.ColumnSums, b, potentials is null ? default : potentials.G, potentials is null);
+        (double l1A, double maxA) = Error(
+            problem.PenaltyA,
+            plan.RowSums,
+            a,
+            potentials is null ? default : potentials.F,
+            potentials is null
+        );
+        (double l1B, double maxB) = Error(
+            problem.PenaltyB,
+            plan.ColumnSums,
+            b,
+            potentials is null ? default : potentials.G,
+            potentials is null
+        );
         return (l1A + l1B, Math.Max(maxA, maxB));
     }
 

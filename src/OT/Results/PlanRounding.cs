@@ -73,9 +73,16 @@ internal static class PlanRounding
         RoundedPlan scaled = RoundedPlan.WithSparse(plan, x, y, null);
         if (total <= negligible)
             return (scaled, true);
-        double[] sums = new PlanScan(geometry, scaled, cancellation) { A = a, B = b }.Run().RowSums;
-        (SparseMatrix repair, double left) = Repair(geometry, Deficits(a, sums), missing, cancellation);
-        return (RoundedPlan.WithSparse(plan, x, y, repair), left <= negligible);
+        double[] sums = new PlanScan(geometry, scaled, cancellation) { A = a, B = b }
+            .Run()
+            .RowSums;
+        double[] deficits = Deficits(a, sums);
+        (SparseMatrix repair, double left) = Ship(geometry, deficits, missing, cancellation);
+        RoundedPlan repaired = RoundedPlan.WithSparse(plan, x, y, repair);
+        if (left <= negligible)
+            return (repaired, true);
+        (SparseMatrix detours, left) = ForestRepair.Route(repaired, deficits, missing, cancellation);
+        return (RoundedPlan.WithSparse(plan, x, y, Add(repair, detours)), left <= negligible);
     }
 
     static (TransportPlan Plan, bool Complete) RoundSparse(
@@ -108,8 +115,12 @@ internal static class PlanRounding
         if (total <= negligible)
             return (new SparsePlan(matrix), true);
         double[] deficits = Deficits(a, new SparsePlan(matrix).Marginals().Rows);
-        (SparseMatrix repair, double left) = Repair(forbidden ? geometry : null, deficits, missing, cancellation);
-        return (new SparsePlan(Add(matrix, repair)), left <= negligible);
+        (SparseMatrix repair, double left) = Ship(forbidden ? geometry : null, deficits, missing, cancellation);
+        var repaired = new SparsePlan(Add(matrix, repair));
+        if (left <= negligible)
+            return (repaired, true);
+        (SparseMatrix detours, left) = ForestRepair.Route(repaired, deficits, missing, cancellation);
+        return (new SparsePlan(Add(repaired.Values, detours)), left <= negligible);
     }
 
     /// <summary>Ships row deficits to column deficits, each row to the first columns that it may use and that still want mass. At most n + m − 1 entries.</summary>
@@ -117,7 +128,7 @@ internal static class PlanRounding
     /// <param name="supply">What each row has to ship; used up.</param>
     /// <param name="demand">What each column wants; used up.</param>
     /// <param name="cancellation">Watched once per row.</param>
-    static (SparseMatrix Repair, double Left) Repair(
+    static (SparseMatrix Repair, double Left) Ship(
         Geometry? geometry,
         double[] supply,
         double[] demand,

@@ -96,7 +96,12 @@ internal sealed class PlanScan(Geometry geometry, TransportPlan plan, Cancellati
         {
             try
             {
-                Parallel.For(0, chunks, new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = Threads }, Do);
+                Parallel.For(
+                    0,
+                    chunks,
+                    new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = Threads },
+                    Do
+                );
             }
             catch (AggregateException failures)
             {

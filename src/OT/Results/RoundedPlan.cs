@@ -3,7 +3,7 @@ using OT.Numerics;
 
 namespace OT.Results;
 
-/// <summary>A plan moved to the given marginals without being stored: <c>P̂ = diag(x) P diag(y) + R</c>, R a nonnegative repair.</summary>
+/// <summary>A plan moved to the given marginals without being stored: <c>P̂ = diag(x) P diag(y) + R ≥ 0</c>.</summary>
 /// <remarks>
 /// R is the product <c>e wᵀ</c> of what each row still has to ship and how the columns share it (Altschuler, Weed and Rigollet, NeurIPS 2017,
 /// Algorithm 2), or a sparse matrix where the product would touch forbidden pairs. A row costs what a row of P costs, plus O(m). Memory O(n + m) beyond P.
@@ -33,8 +33,13 @@ public sealed class RoundedPlan : TransportPlan
     }
 
     /// <summary>Each row is topped up to its target, the difference shared among the columns in proportion to <paramref name="columnShares"/> (sum 1).</summary>
-    internal static RoundedPlan ToppedUp(TransportPlan plan, double[] x, double[] y, double[] rowTargets, double[]? columnShares) =>
-        new(plan, x, y, rowTargets, null, columnShares, null);
+    internal static RoundedPlan ToppedUp(
+        TransportPlan plan,
+        double[] x,
+        double[] y,
+        double[] rowTargets,
+        double[]? columnShares
+    ) => new(plan, x, y, rowTargets, null, columnShares, null);
 
     /// <summary>A given product is added: <c>e_i w_j</c>.</summary>
     internal static RoundedPlan WithProduct(TransportPlan plan, double[] x, double[] y, double[] rows, double[]? columns) =>
@@ -60,9 +65,7 @@ public sealed class RoundedPlan : TransportPlan
         TensorPrimitives.Multiply(masses, _x[row], masses);
         if (_columnShares is not null)
         {
-            double amount = _rowTargets is null
-                ? _rowRepair![row]
-                : Math.Max(0, _rowTargets[row] - AccurateSum.Of(masses));
+            double amount = _rowTargets is null ? _rowRepair![row] : Math.Max(0, _rowTargets[row] - AccurateSum.Of(masses));
             if (amount > 0)
                 TensorPrimitives.MultiplyAdd(_columnShares, amount, masses, masses);
         }
@@ -71,7 +74,7 @@ public sealed class RoundedPlan : TransportPlan
             ReadOnlySpan<int> columns = _repair.RowColumns(row);
             ReadOnlySpan<double> values = _repair.RowValues(row);
             for (int k = 0; k < columns.Length; k++)
-                masses[columns[k]] += values[k];
+                masses[columns[k]] = Math.Max(0, masses[columns[k]] + values[k]); // a repair may take mass back, to the last bit of it
         }
     }
 }

@@ -6,7 +6,15 @@ namespace OT.Tests.Conventions;
 /// <summary>Section 9 of docs/ARCHITECTURE.md, as far as text can show it.</summary>
 public class FileTests
 {
-    static readonly string[] Projects = ["src/OT", "src/OT.Accelerators", "src/OT.Visuals", "src/OT.Cli", "tests/OT.Testing", "tests/OT.Tests"];
+    static readonly string[] Projects =
+    [
+        "src/OT",
+        "src/OT.Accelerators",
+        "src/OT.Visuals",
+        "src/OT.Cli",
+        "tests/OT.Testing",
+        "tests/OT.Tests",
+    ];
 
     [Fact]
     public void Namespace_equals_folder()
@@ -16,7 +24,11 @@ public class FileTests
         {
             foreach (string file in Repository.Sources(project))
             {
-                Match declared = Regex.Match(Repository.Code(file), @"^namespace\s+(?<name>[\w.]+)\s*;", RegexOptions.Multiline | RegexOptions.ExplicitCapture);
+                Match declared = Regex.Match(
+                    Repository.Code(file),
+                    @"^namespace\s+(?<name>[\w.]+)\s*;",
+                    RegexOptions.Multiline | RegexOptions.ExplicitCapture
+                );
                 string relative = Repository.Relative(file);
                 if (!declared.Success && Path.GetFileName(file) is "Program.cs" or "AssemblyInfo.cs" or "GlobalUsings.cs")
                     continue;
@@ -34,14 +46,20 @@ public class FileTests
     {
         // Companions of one type stay in its file: delegates, enums, exceptions of it and records or structs derived from it.
         var crowded = new List<string>();
-        foreach (string project in (string[])["src/OT", "src/OT.Accelerators", "src/OT.Visuals", "src/OT.Cli", "tests/OT.Testing"])
+        foreach (
+            string project in (string[])["src/OT", "src/OT.Accelerators", "src/OT.Visuals", "src/OT.Cli", "tests/OT.Testing"]
+        )
         {
             foreach (string file in Repository.Sources(project))
             {
                 string[] types =
                 [
                     .. Regex
-                        .Matches(Repository.Code(file), @"^public\s+(?:(?:static|abstract|sealed|partial|readonly|ref)\s+)*(?:class|interface)\s+(?<name>\w+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture)
+                        .Matches(
+                            Repository.Code(file),
+                            @"^public\s+(?:(?:static|abstract|sealed|partial|readonly|ref)\s+)*(?:class|interface)\s+(?<name>\w+)",
+                            RegexOptions.Multiline | RegexOptions.ExplicitCapture
+                        )
                         .Select(match => match.Groups["name"].Value)
                         .Distinct(StringComparer.Ordinal),
                 ];

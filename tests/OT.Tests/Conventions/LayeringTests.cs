@@ -29,7 +29,10 @@ public class LayeringTests
     static readonly string[] SharedFamilies = ["Exact", "Entropic"];
 
     [Fact]
-    public void Arrows_point_left() => Assert.Empty(Repository.Sources("src/OT").SelectMany(file => Violations(Repository.Relative(file), Repository.Code(file))));
+    public void Arrows_point_left() =>
+        Assert.Empty(
+            Repository.Sources("src/OT").SelectMany(file => Violations(Repository.Relative(file), Repository.Code(file)))
+        );
 
     [Theory]
     [InlineData("src/OT/Numerics/X.cs", "using OT.Geometries;")]
@@ -56,22 +59,33 @@ public class LayeringTests
     [Fact]
     public void The_library_is_managed_and_closed() =>
         Assert.Empty(
-            Found("src/OT", @"\bunsafe\b|\bDllImport\b|\bLibraryImport\b|\bstackalloc\s+\w+\s*\*|\bEnvironment\s*\.\s*(Get|Set|Expand)Environment")
+            Found(
+                    "src/OT",
+                    @"\bunsafe\b|\bDllImport\b|\bLibraryImport\b|\bstackalloc\s+\w+\s*\*|\bEnvironment\s*\.\s*(Get|Set|Expand)Environment"
+                )
                 .Concat(Found("src/OT", @"\bMarshal\s*\.|\bNativeLibrary\b|\bNativeMemory\b"))
         );
 
     [Fact]
     public void Environment_variables_and_native_code_stay_in_Accelerators() =>
         Assert.Empty(
-            ((string[])["src/OT.Visuals", "src/OT.Cli"]).SelectMany(folder => Found(folder, @"\bunsafe\b|\bDllImport\b|\bLibraryImport\b"))
+            ((string[])["src/OT.Visuals", "src/OT.Cli"]).SelectMany(folder =>
+                Found(folder, @"\bunsafe\b|\bDllImport\b|\bLibraryImport\b")
+            )
         );
 
     [Fact]
-    public void The_library_never_writes_to_a_console() => Assert.Empty(Found("src/OT", @"\bConsole\s*\.|\bTrace\s*\.\s*Write|\bDebug\s*\.\s*Write"));
+    public void The_library_never_writes_to_a_console() =>
+        Assert.Empty(Found("src/OT", @"\bConsole\s*\.|\bTrace\s*\.\s*Write|\bDebug\s*\.\s*Write"));
 
     [Fact]
     public void The_library_keeps_no_global_switches() =>
-        Assert.Empty(Found("src/OT", @"\bstatic\s+(?!readonly|partial|class|abstract|extern|virtual|implicit|explicit|async|event)[\w<>\[\]?.,]+\s+_\w+\s*(=(?!>)|;)"));
+        Assert.Empty(
+            Found(
+                "src/OT",
+                @"\bstatic\s+(?!readonly|partial|class|abstract|extern|virtual|implicit|explicit|async|event)[\w<>\[\]?.,]+\s+_\w+\s*(=(?!>)|;)"
+            )
+        );
 
     static IEnumerable<string> Found(string folder, string pattern)
     {
@@ -101,12 +115,24 @@ public class LayeringTests
                 continue;
             string to = match.Groups[1].Value;
             string toFamily = match.Groups[2].Value;
-            if (to == part && part == "Solvers" && Directory.Exists(Path.Combine(Repository.Root, "src/OT/Solvers", toFamily)) && toFamily.Length > 0)
+            if (
+                to == part
+                && part == "Solvers"
+                && Directory.Exists(Path.Combine(Repository.Root, "src/OT/Solvers", toFamily))
+                && toFamily.Length > 0
+            )
             {
                 if (toFamily != family && !SharedFamilies.Contains(toFamily))
                     yield return $"{file}: {match.Value}";
             }
-            else if (to == part && part == "Solvers" && toFamily.Length > 0 && toFamily != family && family is not null && !SharedFamilies.Contains(toFamily))
+            else if (
+                to == part
+                && part == "Solvers"
+                && toFamily.Length > 0
+                && toFamily != family
+                && family is not null
+                && !SharedFamilies.Contains(toFamily)
+            )
             {
                 yield return $"{file}: {match.Value}";
             }

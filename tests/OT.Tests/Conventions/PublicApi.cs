@@ -6,7 +6,8 @@ namespace OT.Tests.Conventions;
 /// <summary>The public surface of an assembly as sorted text, one member a line.</summary>
 static class PublicApi
 {
-    const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+    const BindingFlags Declared =
+        BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
     public static string Of(Assembly assembly)
     {
@@ -32,7 +33,13 @@ static class PublicApi
             : type.IsSealed ? "sealed class"
             : "class";
         IEnumerable<Type> bases = type.GetInterfaces().Where(i => i.IsPublic && i.Assembly == type.Assembly);
-        if (type.BaseType is { } parent && parent != typeof(object) && parent != typeof(ValueType) && !type.IsEnum && kind != "delegate")
+        if (
+            type.BaseType is { } parent
+            && parent != typeof(object)
+            && parent != typeof(ValueType)
+            && !type.IsEnum
+            && kind != "delegate"
+        )
             bases = bases.Prepend(parent);
         string list = string.Join(", ", bases.Select(Name).Order(StringComparer.Ordinal));
         return $"{kind} {type.Namespace}.{Name(type)}{(list.Length > 0 ? " : " + list : "")}";
@@ -51,7 +58,10 @@ static class PublicApi
     static bool Hidden(MemberInfo member) =>
         member.Name.Contains('<', StringComparison.Ordinal)
         || member.Name is "PrintMembers" or "EqualityContract" or "get_EqualityContract"
-        || (member.DeclaringType!.GetMethod("<Clone>$") is not null && member.Name is "Equals" or "GetHashCode" or "Deconstruct" or "op_Equality" or "op_Inequality");
+        || (
+            member.DeclaringType!.GetMethod("<Clone>$") is not null
+            && member.Name is "Equals" or "GetHashCode" or "Deconstruct" or "op_Equality" or "op_Inequality"
+        );
 
     static string? Member(MemberInfo member) =>
         member switch
@@ -59,7 +69,8 @@ static class PublicApi
             ConstructorInfo constructor when Visible(constructor) && !constructor.IsStatic => $"new({Parameters(constructor)})",
             PropertyInfo property when property.GetAccessors(true).Any(Visible) => Property(property),
             MethodInfo method when Visible(method) && !method.IsSpecialName => Method(method),
-            FieldInfo field when field.IsPublic || field.IsFamily => $"{(field.IsStatic ? "static " : "")}{Name(field.FieldType)} {field.Name}",
+            FieldInfo field when field.IsPublic || field.IsFamily =>
+                $"{(field.IsStatic ? "static " : "")}{Name(field.FieldType)} {field.Name}",
             EventInfo e => $"event {Name(e.EventHandlerType!)} {e.Name}",
             _ => null,
         };
@@ -74,7 +85,9 @@ static class PublicApi
             return $" {(accessor.IsPublic ? "" : "protected ")}{(init ? "init" : name)};";
         }
         MethodInfo first = property.GetAccessors(true)[0];
-        string required = property.CustomAttributes.Any(a => a.AttributeType.Name == "RequiredMemberAttribute") ? "required " : "";
+        string required = property.CustomAttributes.Any(a => a.AttributeType.Name == "RequiredMemberAttribute")
+            ? "required "
+            : "";
         string index = property.GetIndexParameters() is { Length: > 0 } parameters
             ? $"[{string.Join(", ", parameters.Select(p => $"{Name(p.ParameterType)} {p.Name}"))}]"
             : "";
@@ -107,7 +120,11 @@ static class PublicApi
             method
                 .GetParameters()
                 .Select(p =>
-                    (p.IsOut ? "out " : p.ParameterType.IsByRef ? (p.IsIn ? "in " : "ref ") : "")
+                    (
+                        p.IsOut ? "out "
+                        : p.ParameterType.IsByRef ? (p.IsIn ? "in " : "ref ")
+                        : ""
+                    )
                     + $"{Name(p.ParameterType)} {p.Name}"
                     + (p.HasDefaultValue ? $" = {p.RawDefaultValue ?? "default"}" : "")
                 )

@@ -35,7 +35,11 @@ public class PublicApiTests
     {
         string text = PublicApi.Of(typeof(Measure).Assembly);
         Assert.Contains("sealed class OT.Measure\n", text, StringComparison.Ordinal);
-        Assert.Contains("    static Measure Of(ReadOnlySpan<Double> weights, Matrix points = default)\n", text, StringComparison.Ordinal);
+        Assert.Contains(
+            "    static Measure Of(ReadOnlySpan<Double> weights, Matrix points = default)\n",
+            text,
+            StringComparison.Ordinal
+        );
         Assert.Contains("    virtual Void CostRow(Int32 row, Span<Double> costs)\n", text, StringComparison.Ordinal);
         Assert.DoesNotContain("Summation", text, StringComparison.Ordinal);
     }

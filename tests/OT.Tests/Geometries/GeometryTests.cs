@@ -22,7 +22,8 @@ public class GeometryTests
             for (int j = 0; j < 15; j++)
             {
                 // Last axis fastest.
-                double expected = grid.AxisCosts[0][i / 12, j / 5] + grid.AxisCosts[1][i / 3 % 4, 0] + grid.AxisCosts[2][i % 3, j % 5];
+                double expected =
+                    grid.AxisCosts[0][i / 12, j / 5] + grid.AxisCosts[1][i / 3 % 4, 0] + grid.AxisCosts[2][i % 3, j % 5];
                 Assert.Equal(expected, grid.Cost(i, j), 1e-15 * 8);
             }
         }
@@ -120,21 +121,53 @@ public class GeometryTests
             GroundCost.CityBlock
         );
         Assert.Equal([2.0, 1.0], Row(cloud, 1));
-        Assert.Equal(1, new PointCloud(new double[,] { { 0.0, 0.0 } }, new double[,] { { 1.0, 0.0 } }).Cost(0, 0));
+        Assert.Equal(
+            1,
+            new PointCloud(
+                new double[,]
+                {
+                    { 0.0, 0.0 },
+                },
+                new double[,]
+                {
+                    { 1.0, 0.0 },
+                }
+            ).Cost(0, 0)
+        );
     }
 
     [Fact]
     public void Bad_costs_and_points_are_named()
     {
-        Assert.Contains("costs[1, 0] is NaN", Assert.Throws<ArgumentException>(() => new CostMatrix(2, 2, [1, 2, double.NaN, 4])).Message, StringComparison.Ordinal);
-        Assert.Contains("costs[0, 1]", Assert.Throws<ArgumentException>(() => new CostMatrix(1, 2, [1f, float.NegativeInfinity])).Message, StringComparison.Ordinal);
-        Assert.Contains("length 3", Assert.Throws<ArgumentException>(() => new CostMatrix(2, 2, new double[3])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "costs[1, 0] is NaN",
+            Assert.Throws<ArgumentException>(() => new CostMatrix(2, 2, [1, 2, double.NaN, 4])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "costs[0, 1]",
+            Assert.Throws<ArgumentException>(() => new CostMatrix(1, 2, [1f, float.NegativeInfinity])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "length 3",
+            Assert.Throws<ArgumentException>(() => new CostMatrix(2, 2, new double[3])).Message,
+            StringComparison.Ordinal
+        );
         Assert.ThrowsAny<ArgumentException>(() => new CostMatrix(0, 2, Array.Empty<double>()));
         Matrix plane = new(2, 2),
             space = new(2, 3);
-        Assert.Contains("2 coordinates, target points 3", Assert.Throws<ArgumentException>(() => new PointCloud(plane, space)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "2 coordinates, target points 3",
+            Assert.Throws<ArgumentException>(() => new PointCloud(plane, space)).Message,
+            StringComparison.Ordinal
+        );
         Assert.ThrowsAny<ArgumentException>(() => new PointCloud(new Matrix(0, 2), plane));
-        Assert.Contains("source[1] is NaN", Assert.Throws<ArgumentException>(() => new PointCloud(Matrix.From([1, double.NaN]), plane)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "source[1] is NaN",
+            Assert.Throws<ArgumentException>(() => new PointCloud(Matrix.From([1, double.NaN]), plane)).Message,
+            StringComparison.Ordinal
+        );
         Assert.ThrowsAny<ArgumentException>(() => new Grid());
         Assert.ThrowsAny<ArgumentException>(() => new Grid(new Matrix(0, 2)));
         Assert.ThrowsAny<ArgumentException>(() => new Grid(Matrix.From([double.NaN])));
@@ -143,14 +176,39 @@ public class GeometryTests
     [Fact]
     public void Statistics_of_the_finite_costs()
     {
-        var matrix = new CostMatrix(new[,] { { 1, Infinity, 4 }, { -3, 2, 7 } });
-        Assert.Equal(new CostStatistics(-3, 7, 2.2, matrix.Statistics.StandardDeviation, 5), matrix.Statistics with { Mean = 2.2 });
+        var matrix = new CostMatrix(
+            new[,]
+            {
+                { 1, Infinity, 4 },
+                { -3, 2, 7 },
+            }
+        );
+        Assert.Equal(
+            new CostStatistics(-3, 7, 2.2, matrix.Statistics.StandardDeviation, 5),
+            matrix.Statistics with
+            {
+                Mean = 2.2,
+            }
+        );
         Assert.Equal(2.2, matrix.MeanCost, 1e-15);
         Assert.Equal(Math.Sqrt((1.44 + 3.24 + 27.04 + 0.04 + 23.04) / 5), matrix.Statistics.StandardDeviation, 1e-14);
         Assert.Equal(2, matrix.MedianCost);
         Assert.Equal(7, matrix.MagnitudeBound);
-        Assert.Equal(1.5, new CostMatrix(new double[,] { { 1, 2 } }).MedianCost);
-        var nothing = new CostMatrix(new[,] { { Infinity } });
+        Assert.Equal(
+            1.5,
+            new CostMatrix(
+                new double[,]
+                {
+                    { 1, 2 },
+                }
+            ).MedianCost
+        );
+        var nothing = new CostMatrix(
+            new[,]
+            {
+                { Infinity },
+            }
+        );
         Assert.Equal(new CostStatistics(0, 0, 0, 0, 0), nothing.Statistics);
         Assert.Equal(0, nothing.MedianCost);
     }

@@ -8,7 +8,9 @@ namespace OT.Tests.Geometries;
 
 public class GroundCostTests
 {
-    static readonly Dictionary<string, (GroundCost Cost, Func<double[], double[], double> Formula)> Costs = new(StringComparer.Ordinal)
+    static readonly Dictionary<string, (GroundCost Cost, Func<double[], double[], double> Formula)> Costs = new(
+        StringComparer.Ordinal
+    )
     {
         ["sqeuclidean"] = (GroundCost.SquaredEuclidean, (x, y) => Power(x, y, 2)),
         ["half-sqeuclidean"] = (GroundCost.HalfSquaredEuclidean, (x, y) => Power(x, y, 2) / 2),
@@ -117,10 +119,23 @@ public class GroundCostTests
     public void Metrics_are_metrics_and_squares_are_not()
     {
         Matrix points = Cloud(new SeededRandom(4), 8, 3);
-        foreach (GroundCost metric in (GroundCost[])[GroundCost.Euclidean, GroundCost.CityBlock, GroundCost.Chebyshev, GroundCost.Minkowski(3), GroundCost.SphereGeodesic])
+        foreach (
+            GroundCost metric in (GroundCost[])
+                [
+                    GroundCost.Euclidean,
+                    GroundCost.CityBlock,
+                    GroundCost.Chebyshev,
+                    GroundCost.Minkowski(3),
+                    GroundCost.SphereGeodesic,
+                ]
+        )
             GroundCostLaws.MetricCost(metric, points);
-        Assert.Throws<LawViolatedException>(() => GroundCostLaws.MetricCost(GroundCost.SquaredEuclidean, Matrix.From([0.0], [1.0], [2.0])));
-        Assert.Throws<LawViolatedException>(() => GroundCostLaws.MetricCost(GroundCost.Custom((x, y) => Math.Max(0, x[0] - y[0])), points));
+        Assert.Throws<LawViolatedException>(() =>
+            GroundCostLaws.MetricCost(GroundCost.SquaredEuclidean, Matrix.From([0.0], [1.0], [2.0]))
+        );
+        Assert.Throws<LawViolatedException>(() =>
+            GroundCostLaws.MetricCost(GroundCost.Custom((x, y) => Math.Max(0, x[0] - y[0])), points)
+        );
         var wrong = GroundCost.Custom((x, y) => x[0] * x[0], (x, y, g) => g[0] = x[0]);
         Assert.Throws<LawViolatedException>(() => GroundCostLaws.GradientEqualsDifferenceQuotient(wrong, [1.0], [0.0]));
     }
@@ -174,7 +189,11 @@ public class GroundCostTests
     {
         Assert.Equal(3e200, GroundCost.Minkowski(3).Evaluate([3e200, 0], [0, 0]), 1e187);
         Assert.Equal(2e-200, GroundCost.Minkowski(4).Evaluate([2e-200], [0]), 1e-213);
-        Assert.Contains("overflow", Assert.Throws<ArgumentException>(() => new PointCloud(Matrix.From([1e200]), Matrix.From([-1e200]))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "overflow",
+            Assert.Throws<ArgumentException>(() => new PointCloud(Matrix.From([1e200]), Matrix.From([-1e200]))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     static double Power(double[] x, double[] y, double p) => x.Zip(y, (a, b) => Math.Pow(Math.Abs(a - b), p)).Sum();
@@ -184,7 +203,8 @@ public class GroundCostTests
 
     static double[] Point(SeededRandom random, int d) => [.. Enumerable.Range(0, d).Select(_ => random.NextNormal())];
 
-    static Matrix Cloud(SeededRandom random, int n, int d) => Matrix.From([.. Enumerable.Range(0, n).Select(_ => Point(random, d))]);
+    static Matrix Cloud(SeededRandom random, int n, int d) =>
+        Matrix.From([.. Enumerable.Range(0, n).Select(_ => Point(random, d))]);
 
     [Fact]
     public void Names_are_culture_free()

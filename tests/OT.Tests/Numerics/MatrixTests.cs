@@ -31,7 +31,10 @@ public class MatrixTests
         var matrix = new Matrix(1, 2, shared);
         shared[1] = 7;
         Assert.Equal(7, matrix[0, 1]);
-        double[,] copied = { { 1, 2 } };
+        double[,] copied =
+        {
+            { 1, 2 },
+        };
         Matrix copy = Matrix.From(copied);
         copied[0, 0] = 9;
         Assert.Equal(1, copy[0, 0]);
@@ -69,6 +72,10 @@ public class MatrixTests
         Assert.Throws<ArgumentException>(() => Matrix.From(new ReadOnlyTensorSpan<double>(new double[3])));
         Assert.Throws<ArgumentOutOfRangeException>(() => new Matrix(-1, 2, []));
         Assert.ThrowsAny<ArgumentException>(() => Matrix.From(Values)[0, 3]);
-        Assert.Contains("PointCloud", Assert.Throws<ArgumentException>(() => new Matrix(70_000, 70_000)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "PointCloud",
+            Assert.Throws<ArgumentException>(() => new Matrix(70_000, 70_000)).Message,
+            StringComparison.Ordinal
+        );
     }
 }

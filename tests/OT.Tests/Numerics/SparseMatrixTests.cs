@@ -45,9 +45,21 @@ public class SparseMatrixTests
         Assert.Throws<ArgumentException>(() => new SparseMatrix(1, 2, [0, 1], [0, 1], [1]));
         Assert.Throws<ArgumentException>(() => new SparseMatrix(1, 2, [0, 3], [0, 1], [1, 1]));
         Assert.Throws<ArgumentException>(() => new SparseMatrix(2, 2, [0, 2, 1], [0], [1]));
-        Assert.Contains("column 2 of 2", Assert.Throws<ArgumentException>(() => new SparseMatrix(1, 2, [0, 1], [2], [1])).Message, StringComparison.Ordinal);
-        Assert.Contains("do not increase", Assert.Throws<ArgumentException>(() => new SparseMatrix(1, 2, [0, 2], [1, 0], [1, 1])).Message, StringComparison.Ordinal);
-        Assert.Contains("rowIndices[1]", Assert.ThrowsAny<ArgumentException>(() => SparseMatrix.FromTriples(2, 2, [0, 2], [0, 0], [1, 1])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "column 2 of 2",
+            Assert.Throws<ArgumentException>(() => new SparseMatrix(1, 2, [0, 1], [2], [1])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "do not increase",
+            Assert.Throws<ArgumentException>(() => new SparseMatrix(1, 2, [0, 2], [1, 0], [1, 1])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "rowIndices[1]",
+            Assert.ThrowsAny<ArgumentException>(() => SparseMatrix.FromTriples(2, 2, [0, 2], [0, 0], [1, 1])).Message,
+            StringComparison.Ordinal
+        );
         Assert.ThrowsAny<ArgumentException>(() => SparseMatrix.FromTriples(2, 2, [0], [0, 0], [1, 1]));
         // Starts far past the end must be an argument error, not an index out of range.
         Assert.Throws<ArgumentException>(() => new SparseMatrix(2, 2, [0, 9, 1], [0], [1]));

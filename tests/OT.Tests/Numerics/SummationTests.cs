@@ -17,8 +17,7 @@ public class SummationTests
     }
 
     [Fact]
-    public void Zero_weights_silence_infinite_values() =>
-        Assert.Equal(6, Summation.Dot([0, 2], [double.PositiveInfinity, 3]));
+    public void Zero_weights_silence_infinite_values() => Assert.Equal(6, Summation.Dot([0, 2], [double.PositiveInfinity, 3]));
 
     [Fact]
     public void Overflow_is_infinity_not_nan()

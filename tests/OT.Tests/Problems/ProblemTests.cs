@@ -6,7 +6,12 @@ namespace OT.Tests.Problems;
 
 public class ProblemTests
 {
-    static readonly CostMatrix Costs = new(new double[,] { { 1, 2, 3, 6 } });
+    static readonly CostMatrix Costs = new(
+        new double[,]
+        {
+            { 1, 2, 3, 6 },
+        }
+    );
 
     [Theory]
     [InlineData(EpsilonScale.Absolute, 1)]
@@ -35,7 +40,11 @@ public class ProblemTests
         Assert.Equal(0.05, Epsilon.Default.Resolve(zero));
         Assert.Equal(0.15, Epsilon.Default.Resolve(Costs), 1e-15);
         var negative = new CostMatrix(1, 2, [-1.0, -2.0]);
-        Assert.Contains("absolute", Assert.Throws<ArgumentException>(() => Epsilon.Default.Resolve(negative)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "absolute",
+            Assert.Throws<ArgumentException>(() => Epsilon.Default.Resolve(negative)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal("0.05 x Mean", Epsilon.Default.ToString());
         Assert.Equal("0.5", Epsilon.Absolute(0.5).ToString());
     }
@@ -94,7 +103,9 @@ public class ProblemTests
         var problem = new LinearProblem(geometry, Measure.Of([1.0]), Measure.Of(softmax));
         Assert.NotEqual(1, problem.B.Mass);
         Assert.True(problem.MassesAgree);
-        Assert.False(new LinearProblem(geometry, Measure.Of([1.0]), Measure.Of(Array.ConvertAll(softmax, w => w * 1.0001))).MassesAgree);
+        Assert.False(
+            new LinearProblem(geometry, Measure.Of([1.0]), Measure.Of(Array.ConvertAll(softmax, w => w * 1.0001))).MassesAgree
+        );
     }
 
     [Fact]

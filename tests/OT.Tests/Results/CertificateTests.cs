@@ -124,7 +124,11 @@ public class CertificateTests
                 // The exact dual of the balanced problem is feasible here too.
                 Certificate certificate = Certificate.Verify(problem, GarbagePlan(c, 1), GarbagePotentials(c, 1));
                 Approx.AtMost(0, certificate.Gap!.Value, "0, against the gap,");
-                Approx.AtMost(certificate.DualValue!.Value, Certificate.Verify(problem, Oracles.Exact(c.Exact()).Plan).PrimalValue, "The dual value");
+                Approx.AtMost(
+                    certificate.DualValue!.Value,
+                    Certificate.Verify(problem, Oracles.Exact(c.Exact()).Plan).PrimalValue,
+                    "The dual value"
+                );
             }
         );
 
@@ -152,7 +156,12 @@ public class CertificateTests
                 Approx.Equal(value, certificate.PlanValue, tolerance, "value");
                 Approx.Equal(value, certificate.PrimalValue, tolerance, "upper bound");
                 double dual = NaiveDual(problem, potentials, epsilon);
-                Approx.Equal(dual, certificate.DualValue!.Value, 1e-12 * (Math.Abs(dual) + Laws.ValueScale(problem)), "dual value");
+                Approx.Equal(
+                    dual,
+                    certificate.DualValue!.Value,
+                    1e-12 * (Math.Abs(dual) + Laws.ValueScale(problem)),
+                    "dual value"
+                );
             }
         );
 
@@ -165,7 +174,11 @@ public class CertificateTests
                 LinearProblem problem = c.Exact();
                 TransportPlan plan = GarbagePlan(c, 2);
                 Certificate certificate = Certificate.Verify(problem, plan);
-                Approx.AtMost(Approx.PlanDistance(plan, certificate.FeasiblePlan), (2 * certificate.MarginalError) + 1e-13, "The distance moved");
+                Approx.AtMost(
+                    Approx.PlanDistance(plan, certificate.FeasiblePlan),
+                    (2 * certificate.MarginalError) + 1e-13,
+                    "The distance moved"
+                );
                 Assert.Null(certificate.Gap);
                 Assert.Null(certificate.LowerBound);
             }
@@ -190,30 +203,114 @@ public class CertificateTests
     public void Repair_keeps_off_forbidden_pairs()
     {
         double inf = double.PositiveInfinity;
-        var geometry = new CostMatrix(new[,] { { 1, inf, 2 }, { inf, 1, 2 } });
+        var geometry = new CostMatrix(
+            new[,]
+            {
+                { 1, inf, 2 },
+                { inf, 1, 2 },
+            }
+        );
         var problem = new LinearProblem(geometry, Measure.Of([0.5, 0.5]), Measure.Of([0.4, 0.4, 0.2]));
-        var plan = new DensePlan(Matrix.From(new double[,] { { 0.3, 0, 0.1 }, { 0, 0.4, 0.05 } }));
+        var plan = new DensePlan(
+            Matrix.From(
+                new double[,]
+                {
+                    { 0.3, 0, 0.1 },
+                    { 0, 0.4, 0.05 },
+                }
+            )
+        );
         Certificate certificate = Certificate.Verify(problem, plan);
         Laws.PlanIsFeasible(certificate.FeasiblePlan, problem);
         Assert.Equal(1.2, certificate.TransportCost, 50 * 2 * Approx.Unit);
 
-        var forbidden = new DensePlan(Matrix.From(new double[,] { { 0.3, 0.1, 0.1 }, { 0, 0.4, 0.05 } }));
+        var forbidden = new DensePlan(
+            Matrix.From(
+                new double[,]
+                {
+                    { 0.3, 0.1, 0.1 },
+                    { 0, 0.4, 0.05 },
+                }
+            )
+        );
         Assert.Equal(inf, Certificate.Verify(problem, forbidden).PlanTransportCost);
         Assert.Equal(inf, Certificate.Verify(problem, forbidden).TransportCost);
     }
 
     [Fact]
+    public void Repair_takes_detours_where_no_pair_joins_the_deficits()
+    {
+        double inf = double.PositiveInfinity;
+        // Row 0 lacks mass and so does column 1, but their pair is forbidden: mass must go round over (0,0), (1,0), (1,1).
+        var geometry = new CostMatrix(
+            new[,]
+            {
+                { 1, inf },
+                { 2, 4 },
+            }
+        );
+        var problem = new LinearProblem(geometry, Measure.Of([0.5, 0.5]), Measure.Of([0.7, 0.3]));
+        var values = Matrix.From(
+            new double[,]
+            {
+                { 0.4, 0 },
+                { 0.3, 0.2 },
+            }
+        );
+        foreach (TransportPlan plan in (TransportPlan[])[new DensePlan(values), new SparsePlan(new DensePlan(values).ToSparse())])
+        {
+            Certificate certificate = Certificate.Verify(problem, plan);
+            Laws.PlanIsFeasible(certificate.FeasiblePlan, problem);
+            Assert.Equal(0.5 + 0.4 + 1.2, certificate.TransportCost, 1e-13);
+        }
+    }
+
+    [Fact]
+    public void Near_feasible_plans_on_forbidden_pairs_get_finite_bounds() =>
+        Law.Check(
+            Cases.Of(12, CaseKind.Forbidden),
+            c =>
+            {
+                TransportResult result = Oracles.Sinkhorn(c.Entropic(), 1e-6, 100_000);
+                if (!result.Converged)
+                    return; // a pair that every plan must avoid but the costs allow is approached at rate 1/k only
+                Certificate certificate = result.Certify();
+                Laws.PlanIsFeasible(certificate.FeasiblePlan, c.Exact());
+                Approx.AtMost(certificate.Gap!.Value, 1e-4 * Laws.ValueScale(c.Entropic()), "The gap");
+            }
+        );
+
+    [Fact]
     public void Infeasible_problems_have_no_finite_upper_bound()
     {
         double inf = double.PositiveInfinity;
-        var blocked = new LinearProblem(new CostMatrix(new[,] { { inf, inf }, { 1, 1 } }), Measure.Uniform(2), Measure.Uniform(2));
+        var blocked = new LinearProblem(
+            new CostMatrix(
+                new[,]
+                {
+                    { inf, inf },
+                    { 1, 1 },
+                }
+            ),
+            Measure.Uniform(2),
+            Measure.Uniform(2)
+        );
         var plan = new DensePlan(new Matrix(2, 2));
         Certificate certificate = Certificate.Verify(blocked, plan, new Potentials([0, 0], [0, 0]));
         Assert.Equal(inf, certificate.TransportCost);
         Assert.Equal(inf, certificate.Gap);
         Assert.True(double.IsFinite(certificate.LowerBound!.Value));
 
-        var unequal = new LinearProblem(new CostMatrix(new double[,] { { 1, 1 } }), Measure.Of([1.0]), Measure.Of([1.0, 1.0]));
+        var unequal = new LinearProblem(
+            new CostMatrix(
+                new double[,]
+                {
+                    { 1, 1 },
+                }
+            ),
+            Measure.Of([1.0]),
+            Measure.Of([1.0, 1.0])
+        );
         Assert.Equal(inf, Certificate.Verify(unequal, new DensePlan(new Matrix(1, 2))).PrimalValue);
     }
 
@@ -221,7 +318,13 @@ public class CertificateTests
     public void Masses_that_differ_within_their_slack_are_equalised()
     {
         var problem = new LinearProblem(
-            new CostMatrix(new double[,] { { 1, 2 }, { 3, 1 } }),
+            new CostMatrix(
+                new double[,]
+                {
+                    { 1, 2 },
+                    { 3, 1 },
+                }
+            ),
             Measure.Of([0.5f, 0.5f]),
             Measure.Of([0.500001, 0.500001])
         );
@@ -285,18 +388,30 @@ public class CertificateTests
         var refused = Assert.Throws<ArgumentException>(() => Certificate.Verify(problem, new DensePlan(Matrix.From(negative))));
         Assert.Contains("plan[2, 1] is -0.5", refused.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => Certificate.Verify(problem, new DensePlan(new Matrix(3, 5))));
-        Assert.Throws<ArgumentException>(() => Certificate.Verify(problem, new DensePlan(new Matrix(5, 3)), new Potentials(new double[5], new double[4])));
+        Assert.Throws<ArgumentException>(() =>
+            Certificate.Verify(problem, new DensePlan(new Matrix(5, 3)), new Potentials(new double[5], new double[4]))
+        );
     }
 
     [Fact]
     public void Cancellation_is_seen()
     {
         var c = new TransportCase(300, 300, 5, CaseKind.Plain);
-        Assert.ThrowsAny<OperationCanceledException>(() => Certificate.Verify(c.Exact(), GarbagePlan(c, 1), null, new CancellationToken(true)));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            Certificate.Verify(c.Exact(), GarbagePlan(c, 1), null, new CancellationToken(true))
+        );
     }
 
     static LinearProblem OneSided(TransportCase c) =>
-        c.Seed % 2 == 0 ? c.Unbalanced() with { PenaltyA = MarginalPenalty.Exact } : c.Unbalanced() with { PenaltyB = MarginalPenalty.Exact };
+        c.Seed % 2 == 0
+            ? c.Unbalanced() with
+            {
+                PenaltyA = MarginalPenalty.Exact,
+            }
+            : c.Unbalanced() with
+            {
+                PenaltyB = MarginalPenalty.Exact,
+            };
 
     /// <summary>Kind 0: zero; 1: random; 2: mostly zero; 3: wild sizes. Mass only on allowed pairs.</summary>
     static DensePlan GarbagePlan(TransportCase c, ulong kind, bool onlyWeighted = false)
@@ -355,7 +470,10 @@ public class CertificateTests
             for (int j = 0; j < problem.B.Count; j++)
             {
                 double product = problem.A.Weights[i] * problem.B.Weights[j];
-                sum -= epsilon * product * (Math.Exp((potentials.F[i] + potentials.G[j] - problem.Geometry.Cost(i, j)) / epsilon) - 1);
+                sum -=
+                    epsilon
+                    * product
+                    * (Math.Exp((potentials.F[i] + potentials.G[j] - problem.Geometry.Cost(i, j)) / epsilon) - 1);
             }
         }
         return sum;

@@ -54,7 +54,12 @@ public class PlanTests
                 }
                 for (int j = 0; j < c.Columns; j++)
                 {
-                    Approx.Equal(Enumerable.Range(0, c.Rows).Sum(i => dense[i, j] * u[i]), appliedTranspose[j], tolerance, "Pᵀ u");
+                    Approx.Equal(
+                        Enumerable.Range(0, c.Rows).Sum(i => dense[i, j] * u[i]),
+                        appliedTranspose[j],
+                        tolerance,
+                        "Pᵀ u"
+                    );
                     Approx.Equal(Enumerable.Range(0, c.Rows).Sum(i => dense[i, j]), columns[j], tolerance, "Pᵀ 1");
                 }
                 SparseMatrix half = plan.ToSparse(largest / 2);
@@ -78,26 +83,56 @@ public class PlanTests
     [Fact]
     public void Potential_plans_are_the_formula_and_zero_at_zero_weights()
     {
-        var geometry = new CostMatrix(new[,] { { 0.5, double.PositiveInfinity }, { 1, 2 } });
-        var plan = new PotentialPlan(geometry, Measure.Of([0.25, 0.75]), Measure.Of([1.0, 0.5]), new Potentials([1, -1], [0.5, 2]), 0.5);
+        var geometry = new CostMatrix(
+            new[,]
+            {
+                { 0.5, double.PositiveInfinity },
+                { 1, 2 },
+            }
+        );
+        var plan = new PotentialPlan(
+            geometry,
+            Measure.Of([0.25, 0.75]),
+            Measure.Of([1.0, 0.5]),
+            new Potentials([1, -1], [0.5, 2]),
+            0.5
+        );
         double[,] dense = plan.ToDense().ToArray();
         Assert.Equal(0.25 * Math.Exp((1 + 0.5 - 0.5) / 0.5), dense[0, 0], 1e-14);
         Assert.Equal(0, dense[0, 1]);
         Assert.Equal(0.75 * 0.5 * Math.Exp((-1 + 2 - 2) / 0.5), dense[1, 1], 1e-15);
-        var padded = new PotentialPlan(geometry, Measure.Of([0.0, 1.0]), Measure.Of([1.0, 0.0]), new Potentials([1, -1], [0.5, 2]), 0.5);
+        var padded = new PotentialPlan(
+            geometry,
+            Measure.Of([0.0, 1.0]),
+            Measure.Of([1.0, 0.0]),
+            new Potentials([1, -1], [0.5, 2]),
+            0.5
+        );
         Assert.Equal([0.0, 0.0], padded.ToDense().Row(0).ToArray());
         Assert.Equal(0, padded.ToDense()[1, 1]);
-        Assert.Throws<ArgumentException>(() => new PotentialPlan(geometry, Measure.Uniform(3), Measure.Uniform(2), new Potentials([1, 1], [1, 1]), 1));
-        Assert.Throws<ArgumentException>(() => new PotentialPlan(geometry, Measure.Uniform(2), Measure.Uniform(2), new Potentials([1], [1, 1]), 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new PotentialPlan(geometry, Measure.Uniform(2), Measure.Uniform(2), new Potentials([1, 1], [1, 1]), 0));
+        Assert.Throws<ArgumentException>(() =>
+            new PotentialPlan(geometry, Measure.Uniform(3), Measure.Uniform(2), new Potentials([1, 1], [1, 1]), 1)
+        );
+        Assert.Throws<ArgumentException>(() =>
+            new PotentialPlan(geometry, Measure.Uniform(2), Measure.Uniform(2), new Potentials([1], [1, 1]), 1)
+        );
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new PotentialPlan(geometry, Measure.Uniform(2), Measure.Uniform(2), new Potentials([1, 1], [1, 1]), 0)
+        );
     }
 
     [Fact]
     public void Masses_and_potentials_must_be_finite()
     {
         Assert.Throws<ArgumentException>(() => new DensePlan(Matrix.From([double.NaN])));
-        Assert.Throws<ArgumentException>(() => new SparsePlan(SparseMatrix.FromTriples(1, 1, [0], [0], [double.PositiveInfinity])));
-        Assert.Contains("f[1] is NaN", Assert.Throws<ArgumentException>(() => new Potentials([0, double.NaN], [0])).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() =>
+            new SparsePlan(SparseMatrix.FromTriples(1, 1, [0], [0], [double.PositiveInfinity]))
+        );
+        Assert.Contains(
+            "f[1] is NaN",
+            Assert.Throws<ArgumentException>(() => new Potentials([0, double.NaN], [0])).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -156,7 +191,13 @@ public class PlanTests
         {
             "dense" => Oracles.Exact(c.Exact()).Plan,
             "sparse" => new SparsePlan(Oracles.Exact(c.Exact()).Plan.ToSparse()),
-            "potential" => new PotentialPlan(problem.Geometry, problem.A, problem.B, Oracles.Sinkhorn(problem, 1e-3, 100).Potentials!, epsilon),
+            "potential" => new PotentialPlan(
+                problem.Geometry,
+                problem.A,
+                problem.B,
+                Oracles.Sinkhorn(problem, 1e-3, 100).Potentials!,
+                epsilon
+            ),
             _ => Certificate.Verify(c.Exact(), new DensePlan(new Matrix(c.Rows, c.Columns))).FeasiblePlan,
         };
     }

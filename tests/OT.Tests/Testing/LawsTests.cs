@@ -61,13 +61,17 @@ public class LawsTests
     public void A_spoiled_solver_violates(string how, string law)
     {
         var spoiled = new SolverLaws(p => Spoil(how, p), 1e-9, 1e-8);
-        Action<LinearProblem> check = spoiled.Balanced.TryGetValue(law, out Action<LinearProblem>? balanced) ? balanced : spoiled.Entropic[law];
+        Action<LinearProblem> check = spoiled.Balanced.TryGetValue(law, out Action<LinearProblem>? balanced)
+            ? balanced
+            : spoiled.Entropic[law];
         Assert.Throws<LawViolatedException>(() => Law.Check(Cases.Of(6, CaseKind.Plain), c => check(c.Entropic()), 20));
     }
 
     [Fact]
     public void A_rounding_that_misses_the_marginals_violates() =>
-        Assert.Throws<LawViolatedException>(() => Laws.PlanIsFeasible(new DensePlan(new Matrix(2, 2)), new TransportCase(2, 2, 1, CaseKind.Plain).Exact()));
+        Assert.Throws<LawViolatedException>(() =>
+            Laws.PlanIsFeasible(new DensePlan(new Matrix(2, 2)), new TransportCase(2, 2, 1, CaseKind.Plain).Exact())
+        );
 
     [Fact]
     public void An_exact_solver_with_the_wrong_sign_violates() =>
@@ -82,14 +86,29 @@ public class LawsTests
     [Fact]
     public void A_part_without_a_cause_violates() =>
         Assert.Throws<LawViolatedException>(() =>
-            Laws.ValuePartsSumToTotal(p => Relabel(Oracles.Exact(p), p, regularizer: 0.25), new TransportCase(2, 2, 1, CaseKind.Plain).Exact())
+            Laws.ValuePartsSumToTotal(
+                p => Relabel(Oracles.Exact(p), p, regularizer: 0.25),
+                new TransportCase(2, 2, 1, CaseKind.Plain).Exact()
+            )
         );
 
     [Fact]
     public void A_penalty_that_is_forgotten_violates() =>
         Assert.Throws<LawViolatedException>(() =>
             Laws.PenaltyToInfinity(
-                p => Relabel(Oracles.Sinkhorn(p.IsBalanced ? p : p with { PenaltyA = MarginalPenalty.KullbackLeibler(1e-3), PenaltyB = MarginalPenalty.KullbackLeibler(1e-3) }), p),
+                p =>
+                    Relabel(
+                        Oracles.Sinkhorn(
+                            p.IsBalanced
+                                ? p
+                                : p with
+                                {
+                                    PenaltyA = MarginalPenalty.KullbackLeibler(1e-3),
+                                    PenaltyB = MarginalPenalty.KullbackLeibler(1e-3),
+                                }
+                        ),
+                        p
+                    ),
                 new TransportCase(4, 4, 1, CaseKind.Plain).Entropic(),
                 1e-8
             )
@@ -104,7 +123,15 @@ public class LawsTests
                 // The oracle has no translation step: its slow mode contracts by 1 − 2ε/ρ, so ε is large and ρ stays at a hundred scales.
                 LinearProblem problem = c.Exact();
                 Epsilon epsilon = Epsilon.Absolute(0.25 * Approx.CostScale(problem.Geometry));
-                Laws.PenaltyToInfinity(p => Oracles.Sinkhorn(p, 1e-9), problem with { Regularizer = Regularizer.Entropy(epsilon) }, 1e-6, 100);
+                Laws.PenaltyToInfinity(
+                    p => Oracles.Sinkhorn(p, 1e-9),
+                    problem with
+                    {
+                        Regularizer = Regularizer.Entropy(epsilon),
+                    },
+                    1e-6,
+                    100
+                );
             },
             10
         );
@@ -151,7 +178,10 @@ public class LawsTests
                 for (int j = 0; j < geometry.Columns; j++)
                     costs[i, j] = cost(i, j);
             }
-            return new LinearProblem(new CostMatrix(costs), problem.A, problem.B) { Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon)) };
+            return new LinearProblem(new CostMatrix(costs), problem.A, problem.B)
+            {
+                Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon)),
+            };
         }
         TransportResult Honest(LinearProblem p) => Oracles.Sinkhorn(p, 1e-10);
         switch (how)
@@ -161,7 +191,10 @@ public class LawsTests
             case "reports a tenth too much":
                 return Relabel(Honest(problem), problem, costFactor: 1.1);
             case "favours a corner":
-                return Relabel(Honest(Other((i, j) => geometry.Cost(i, j) + (i == 0 && j == geometry.Columns - 1 ? 1 : 0))), problem);
+                return Relabel(
+                    Honest(Other((i, j) => geometry.Cost(i, j) + (i == 0 && j == geometry.Columns - 1 ? 1 : 0))),
+                    problem
+                );
             case "adds a constant cost":
                 return Relabel(Honest(Other((i, j) => geometry.Cost(i, j) + (i == j ? 3e6 : 0))), problem);
             case "halves large costs":
@@ -170,7 +203,10 @@ public class LawsTests
                 var uniform = new LinearProblem(geometry, Measure.Uniform(geometry.Rows), Measure.Uniform(geometry.Columns));
                 return Relabel(Honest(uniform with { Regularizer = problem.Regularizer }), problem);
             case "counts bins":
-                return Relabel(Honest(problem with { Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon * geometry.Rows)) }), problem);
+                return Relabel(
+                    Honest(problem with { Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon * geometry.Rows)) }),
+                    problem
+                );
             case "takes the wrong sign":
                 return Relabel(Honest(Other((i, j) => -geometry.Cost(i, j))), problem, signedCost: true);
             default:
