@@ -11,18 +11,24 @@ internal static class ReducedCosts
     public const double Slack = 2.22e-15;
 
     /// <summary>
-    /// The first k that minimises <c>(c_k − f − g_k) + Slack (|c_k| + |f| + |g_k|)</c>, and that minimum; −1 and <c>+∞</c> when all are infinite.
+    /// The first k that minimises <c>(c_k − f − g_k) + slack (|c_k| + |f| + |g_k|)</c>, and that minimum; −1 and <c>+∞</c> when all are infinite.
     /// Where the minimum is negative the reduced cost is negative beyond doubt. <c>c_k = +∞</c> or <c>g_k = −∞</c> takes k out.
     /// </summary>
-    public static int ArgMin(ReadOnlySpan<double> costs, ReadOnlySpan<double> prices, double price, out double min)
+    public static int ArgMin(
+        ReadOnlySpan<double> costs,
+        ReadOnlySpan<double> prices,
+        double price,
+        out double min,
+        double slack = Slack
+    )
     {
         if (Vector512.IsHardwareAccelerated && costs.Length >= Vector512<double>.Count)
-            return ArgMin512(costs, prices, price, out min);
+            return ArgMin512(costs, prices, price, slack, out min);
         if (Vector256.IsHardwareAccelerated && costs.Length >= Vector256<double>.Count)
-            return ArgMin256(costs, prices, price, out min);
+            return ArgMin256(costs, prices, price, slack, out min);
         min = double.PositiveInfinity;
         int at = -1;
-        ArgMinScalar(costs, prices, price, 0, ref at, ref min);
+        ArgMinScalar(costs, prices, price, slack, 0, ref at, ref min);
         return at;
     }
 
@@ -31,6 +37,7 @@ internal static class ReducedCosts
         ReadOnlySpan<double> costs,
         ReadOnlySpan<double> prices,
         double price,
+        double slack,
         int start,
         ref int at,
         ref double min
@@ -41,20 +48,20 @@ internal static class ReducedCosts
         {
             double c = costs[k],
                 g = prices[k];
-            double key = c - price - g + (Slack * (Math.Abs(c) + magnitude + Math.Abs(g)));
+            double key = c - price - g + (slack * (Math.Abs(c) + magnitude + Math.Abs(g)));
             if (key < min)
                 (min, at) = (key, k);
         }
     }
 
-    static int ArgMin512(ReadOnlySpan<double> costs, ReadOnlySpan<double> prices, double price, out double min)
+    static int ArgMin512(ReadOnlySpan<double> costs, ReadOnlySpan<double> prices, double price, double rounding, out double min)
     {
         const int width = 8;
         ref double c0 = ref MemoryMarshal.GetReference(costs);
         ref double g0 = ref MemoryMarshal.GetReference(prices);
         Vector512<double> f = Vector512.Create(price),
             magnitude = Vector512.Create(Math.Abs(price)),
-            slack = Vector512.Create(Slack);
+            slack = Vector512.Create(rounding);
         // Two chains hide the latency of compare and select.
         Vector512<double> min0 = Vector512.Create(double.PositiveInfinity),
             min1 = min0;
@@ -91,18 +98,18 @@ internal static class ReducedCosts
             Take(min0[lane], at0[lane], ref min, ref at);
             Take(min1[lane], at1[lane], ref min, ref at);
         }
-        ArgMinScalar(costs, prices, price, k, ref at, ref min);
+        ArgMinScalar(costs, prices, price, rounding, k, ref at, ref min);
         return at;
     }
 
-    static int ArgMin256(ReadOnlySpan<double> costs, ReadOnlySpan<double> prices, double price, out double min)
+    static int ArgMin256(ReadOnlySpan<double> costs, ReadOnlySpan<double> prices, double price, double rounding, out double min)
     {
         const int width = 4;
         ref double c0 = ref MemoryMarshal.GetReference(costs);
         ref double g0 = ref MemoryMarshal.GetReference(prices);
         Vector256<double> f = Vector256.Create(price),
             magnitude = Vector256.Create(Math.Abs(price)),
-            slack = Vector256.Create(Slack);
+            slack = Vector256.Create(rounding);
         Vector256<double> best = Vector256.Create(double.PositiveInfinity);
         Vector256<long> where = Vector256.Create(-1L),
             index = Vector256<long>.Indices,
@@ -122,7 +129,7 @@ internal static class ReducedCosts
         int at = -1;
         for (int lane = 0; lane < width; lane++)
             Take(best[lane], where[lane], ref min, ref at);
-        ArgMinScalar(costs, prices, price, k, ref at, ref min);
+        ArgMinScalar(costs, prices, price, rounding, k, ref at, ref min);
         return at;
     }
 
@@ -188,5 +195,64 @@ internal static class ReducedCosts
         for (; k < costs.Length; k++)
             min = Math.Min(min, costs[k] - prices[k]);
         return min;
+    }
+
+    /// <summary>
+    /// <c>d_k = min(d_k, c_k − g_k + shift)</c>, with <paramref name="row"/> noted in <paramref name="from"/> where that lowers d_k; returns the first
+    /// k of least d_k, or −1 when all are infinite. <c>g_k = −∞</c> takes k out.
+    /// </summary>
+    public static int Relax(
+        ReadOnlySpan<double> costs,
+        ReadOnlySpan<double> prices,
+        double shift,
+        int row,
+        Span<double> distances,
+        Span<long> from
+    )
+    {
+        const int width = 8;
+        double min = double.PositiveInfinity;
+        int at = -1,
+            k = 0;
+        if (Vector256.IsHardwareAccelerated && costs.Length >= width)
+        {
+            ref double c0 = ref MemoryMarshal.GetReference(costs);
+            ref double g0 = ref MemoryMarshal.GetReference(prices);
+            ref double d0 = ref MemoryMarshal.GetReference(distances);
+            ref long from0 = ref MemoryMarshal.GetReference(from);
+            Vector512<double> add = Vector512.Create(shift),
+                best = Vector512.Create(double.PositiveInfinity);
+            Vector512<long> self = Vector512.Create((long)row),
+                where = Vector512.Create(-1L),
+                index = Vector512<long>.Indices,
+                step = Vector512.Create((long)width);
+            for (; k <= costs.Length - width; k += width)
+            {
+                Vector512<double> d = Vector512.LoadUnsafe(ref d0, (nuint)k);
+                Vector512<double> h = Vector512.LoadUnsafe(ref c0, (nuint)k) - Vector512.LoadUnsafe(ref g0, (nuint)k) + add;
+                Vector512<double> less = Vector512.LessThan(h, d);
+                if (Vector512.LessThanAny(h, d))
+                {
+                    d = Vector512.ConditionalSelect(less, h, d);
+                    d.StoreUnsafe(ref d0, (nuint)k);
+                    Vector512.ConditionalSelect(less.AsInt64(), self, Vector512.LoadUnsafe(ref from0, (nuint)k)).StoreUnsafe(ref from0, (nuint)k);
+                }
+                less = Vector512.LessThan(d, best);
+                best = Vector512.ConditionalSelect(less, d, best);
+                where = Vector512.ConditionalSelect(less.AsInt64(), index, where);
+                index += step;
+            }
+            for (int lane = 0; lane < width; lane++)
+                Take(best[lane], where[lane], ref min, ref at);
+        }
+        for (; k < costs.Length; k++)
+        {
+            double h = costs[k] - prices[k] + shift;
+            if (h < distances[k])
+                (distances[k], from[k]) = (h, row);
+            if (distances[k] < min)
+                (min, at) = (distances[k], k);
+        }
+        return at;
     }
 }

@@ -7,28 +7,12 @@ namespace OT.Solvers.Exact;
 /// <summary>The arcs that leave each source, with their costs; a missing or infinite one is forbidden. Rows are numbered as in the geometry.</summary>
 internal abstract class Arcs
 {
-    /// <summary>Chooses how costs are read: in place, tabulated up to a number of bytes, or evaluated row by row.</summary>
-    public static Arcs Of(Geometry geometry, long tableBytes, Watch watch)
-    {
-        if (geometry is SparseCost sparse)
-            return new SparseArcs(sparse.Costs);
-        if (geometry is CostMatrix { Doubles: { } stored })
-            return new DenseArcs(geometry, stored);
-        long pairs = (long)geometry.Rows * geometry.Columns;
-        if (pairs > Array.MaxLength || pairs * sizeof(double) > tableBytes)
-            return new DenseArcs(geometry, null);
-        var table = new double[pairs];
-        for (int i = 0; i < geometry.Rows; i++)
-        {
-            if (watch.Stop(geometry.Columns))
-                return new DenseArcs(geometry, null);
-            geometry.CostRow(i, table.AsSpan(i * geometry.Columns, geometry.Columns));
-        }
-        return new DenseArcs(geometry, table);
-    }
+    /// <summary>Listed pairs as they are, anything else as rows of costs.</summary>
+    public static Arcs Of(Geometry geometry, long tableBytes, Watch watch) =>
+        geometry is SparseCost sparse ? new SparseArcs(sparse.Costs) : Of(CostRows.Of(geometry, tableBytes, watch));
 
-    /// <summary>Whether some pair may be missing.</summary>
-    public abstract bool MayForbid { get; }
+    /// <summary>All pairs of a dense cost.</summary>
+    public static Arcs Of(CostRows rows) => new DenseArcs(rows);
 
     /// <summary>Arcs that leave a source.</summary>
     public abstract int Count(int row);
@@ -79,48 +63,30 @@ internal abstract class Arcs
         return least;
     }
 
-    sealed class DenseArcs(Geometry geometry, double[]? table) : Arcs
+    sealed class DenseArcs(CostRows rows) : Arcs
     {
-        readonly int _columns = geometry.Columns;
-        readonly double[] _row = table is null ? new double[geometry.Columns] : [];
-        int _inRow = -1;
-
-        public override bool MayForbid { get; } = geometry.HasForbiddenPairs;
-
-        public override int Count(int row) => _columns;
-
-        ReadOnlySpan<double> Row(int row)
-        {
-            if (table is not null)
-                return table.AsSpan(row * _columns, _columns);
-            if (_inRow != row)
-            {
-                geometry.CostRow(row, _row);
-                _inRow = row;
-            }
-            return _row;
-        }
+        public override int Count(int row) => rows.Columns;
 
         public override Candidate Best(int row, int start, int count, double f, ReadOnlySpan<double> prices)
         {
-            ReadOnlySpan<double> costs = Row(row).Slice(start, count);
+            ReadOnlySpan<double> costs = rows[row].Slice(start, count);
             int at = ReducedCosts.ArgMin(costs, prices.Slice(start, count), f, out double key);
             return at < 0 ? Candidate.None : new Candidate(row, start + at, costs[at], key);
         }
 
-        public override void Lower(int row, double f, Span<double> g) => ReducedCosts.Lower(Row(row), f, g);
+        public override void Lower(int row, double f, Span<double> g) => ReducedCosts.Lower(rows[row], f, g);
 
-        public override double Min(int row, ReadOnlySpan<double> g) => ReducedCosts.Min(Row(row), g);
+        public override double Min(int row, ReadOnlySpan<double> g) => ReducedCosts.Min(rows[row], g);
 
-        public override (double Min, double Max) Magnitudes(int row) => Magnitudes(Row(row));
+        public override (double Min, double Max) Magnitudes(int row) => Magnitudes(rows[row]);
 
-        public override double LeastPositive(int row) => LeastPositive(Row(row));
+        public override double LeastPositive(int row) => LeastPositive(rows[row]);
 
         public override IEnumerable<int> Columns(int row)
         {
-            for (int j = 0; j < _columns; j++)
+            for (int j = 0; j < rows.Columns; j++)
             {
-                if (Row(row)[j] < double.PositiveInfinity)
+                if (rows[row][j] < double.PositiveInfinity)
                     yield return j;
             }
         }
@@ -128,8 +94,6 @@ internal abstract class Arcs
 
     sealed class SparseArcs(SparseMatrix costs) : Arcs
     {
-        public override bool MayForbid => true;
-
         public override int Count(int row) => costs.RowColumns(row).Length;
 
         public override Candidate Best(int row, int start, int count, double f, ReadOnlySpan<double> prices)

@@ -20,4 +20,11 @@ public sealed record ExactOptions : SolverOptions
         base.Validate();
         Guard.NonNegative(TableBytes);
     }
+
+    internal static ExactOptions Checked(ExactOptions? options)
+    {
+        options ??= new();
+        options.Validate();
+        return options;
+    }
 }

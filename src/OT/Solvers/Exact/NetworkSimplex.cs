@@ -21,7 +21,7 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
     const double FirstCeiling = 1e3;
     const double CeilingGrowth = 1e4;
 
-    readonly ExactOptions _options = Checked(options);
+    readonly ExactOptions _options = ExactOptions.Checked(options);
 
     /// <summary>Whether this solver takes the problem: no regulariser, both marginals exact.</summary>
     public static bool Supports(LinearProblem problem)
@@ -121,13 +121,6 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
             Leftovers.JoinPotentials(problem, arcs, tree);
         Potentials? potentials = problem.CleanPotentials(arcs, tree.F);
         return problem.Answer(status, watch.Iterations, shipments, potentials);
-    }
-
-    static ExactOptions Checked(ExactOptions? options)
-    {
-        options ??= new();
-        options.Validate();
-        return options;
     }
 
     /// <summary>Goes round the arcs in blocks of about √(nm) and names the best of the first block that has one.</summary>
