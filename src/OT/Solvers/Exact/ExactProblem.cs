@@ -12,6 +12,9 @@ internal sealed class ExactProblem
     /// <summary>Largest cost whose sums along a path of the tree stay finite.</summary>
     const double LargestCost = 1e300;
 
+    /// <summary>Relative error of a sum, per term.</summary>
+    public const double Rounding = 2.22e-16;
+
     ExactProblem(LinearProblem problem)
     {
         Problem = problem;
@@ -23,7 +26,7 @@ internal sealed class ExactProblem
         {
             System.Numerics.Tensors.TensorPrimitives.Multiply(Demand, ratio, Demand);
             // Masses that differ by the rounding of their own sums need no remark.
-            if (Math.Abs(ratio - 1) > 1e-15 * (problem.A.Count + problem.B.Count))
+            if (Math.Abs(ratio - 1) > Rounding * (problem.A.Count + problem.B.Count))
             {
                 Message = Text(
                     $"The masses {problem.A.Mass:G17} and {problem.B.Mass:G17} agree up to rounding: b was multiplied by {ratio:G17}."

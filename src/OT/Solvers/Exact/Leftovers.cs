@@ -18,7 +18,7 @@ internal static class Leftovers
             supply[node] = mass;
         foreach ((int node, double mass) in tree.Unsent(targets: true))
             demand[node - problem.Rows] = mass;
-        double rounding = 2.22e-16 * (problem.Rows + problem.Columns) * problem.Mass;
+        double rounding = ExactProblem.Rounding * (problem.Rows + problem.Columns) * problem.Mass;
         List<int> wanting = [.. Enumerable.Range(0, problem.Columns).Where(j => demand[j] > rounding)];
         for (int i = 0; i < problem.Rows; i++)
         {

@@ -117,6 +117,8 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
             string text = Leftovers.Explain(problem, arcs, tree, shipments, unsent);
             return problem.Answer(SolverStatus.Infeasible, watch.Iterations, shipments, null, text);
         }
+        if (unsent > ExactProblem.Rounding * problem.Mass * (problem.Rows + problem.Columns))
+            problem.Remark(ExactProblem.Text($"{unsent:G6} of the mass has no allowed way: within the slack of the masses."));
         if (tree.IsMixed)
             Leftovers.JoinPotentials(problem, arcs, tree);
         Potentials? potentials = problem.CleanPotentials(arcs, tree.F);

@@ -63,6 +63,10 @@ internal sealed class SimplexStart(ExactProblem problem, Arcs arcs, Watch watch)
             if (!double.IsFinite(F[i]))
                 F[i] = 0;
         }
+        // c-transforms bound the spread of both sides by that of the costs; the common constant of a given start could still drown their digits.
+        double constant = G.First(double.IsFinite);
+        System.Numerics.Tensors.TensorPrimitives.Subtract(G, constant, G);
+        System.Numerics.Tensors.TensorPrimitives.Add(F, constant, F);
     }
 
     /// <summary>Ships row by row to the open column of least reduced cost, over arcs whose |C| is at most <paramref name="ceiling"/>, and hangs the tree.</summary>
@@ -94,7 +98,7 @@ internal sealed class SimplexStart(ExactProblem problem, Arcs arcs, Watch watch)
     /// <summary>A target that lacks no more than rounding has enough: its demand is lowered to what it got.</summary>
     void ForgiveRounding(double[] demand)
     {
-        double rounding = 2.22e-16 * (_rows + _columns) * problem.Mass;
+        double rounding = ExactProblem.Rounding * (_rows + _columns) * problem.Mass;
         for (int j = 0; j < _columns; j++)
         {
             if (demand[j] > 0 && demand[j] < problem.Demand[j] && demand[j] <= rounding)
