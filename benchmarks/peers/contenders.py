@@ -6,7 +6,6 @@ prints one JSON object. `seconds` holds the solver alone, one value per repeat; 
 """
 
 import json
-import resource
 import sys
 import time
 import warnings
@@ -150,7 +149,6 @@ def main():
     peer, kind, source, target, epsilon, tolerance, power, repeats, budget = sys.argv[1:]
     x, y = np.load(source), np.load(target)
     answer = measure(peer, kind, x, y, float(epsilon), float(tolerance), int(power), int(repeats), float(budget))
-    answer["peakMegabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(answer))
 
 
