@@ -3,7 +3,7 @@
 
     python3 benchmarks/peers/run.py --ot PATH-TO-OT [--rows sinkhorn,exact,line,sliced] [--short] [--repeats 5]
 
-Needs numpy, scipy and POT in the Python that runs it, and a Release build of benchmarks/OT.Benchmarks. Writes peers.md and peers.csv to
+Needs numpy over OpenBLAS or MKL, scipy and POT in the Python that runs it, and a Release build of benchmarks/OT.Benchmarks. Writes peers.md and peers.csv to
 benchmarks/results/<machine>/.
 """
 
@@ -161,6 +161,16 @@ def machine():
     return name, ", ".join(parts)
 
 
+def linear_algebra():
+    """The library behind numpy's matrix products. The plain reference one would make POT's scaling iterations five times slower than need be."""
+    look = "import numpy; numpy.ones((8, 8)) @ numpy.ones(8); print(open('/proc/self/maps').read())"
+    maps = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True).stdout
+    for mark, name in (("openblas", "OpenBLAS"), ("mkl_rt", "MKL"), ("blis", "BLIS"), ("libblas", "reference BLAS")):
+        if mark in maps:
+            return name
+    return "unknown BLAS"
+
+
 def versions(options):
     def printed(*command):
         return subprocess.run(command, capture_output=True, text=True).stdout.strip() if shutil.which(command[0]) else "unknown"
@@ -168,7 +178,7 @@ def versions(options):
     peers = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("POT", "scipy", "numpy"))
     return (
         f"OT {printed('git', '-C', str(ROOT), 'describe', '--always', '--dirty')}, .NET SDK {printed('dotnet', '--version')}; "
-        f"{peers}, Python {platform.python_version()}; {options.threads} threads each"
+        f"{peers} over {linear_algebra()}, Python {platform.python_version()}; {options.threads} threads each"
     )
 
 
@@ -228,6 +238,8 @@ def main():
     if kinds - set(PEERS):
         parser.error(f"--rows knows {', '.join(PEERS)}")
     cases: list[Case] = [case for case in (SHORT_CASES if options.short else CASES) if case.kind in kinds]
+    if linear_algebra() == "reference BLAS":
+        parser.error("numpy runs on the reference BLAS, with which peers are not at their best: install OpenBLAS (libopenblas0-pthread)")
     rows = []
     with tempfile.TemporaryDirectory(prefix="ot-peers-") as folder:
         for case in cases:
