@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using OT.Backends;
 
 namespace OT.Cli;
@@ -37,9 +38,14 @@ static class CommandLine
         return parse.Invoke(new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false });
     }
 
-    static RootCommand Root(Session console)
+    static Command Root(Session console)
     {
-        var root = new RootCommand("Optimal transport between point clouds and histograms, with a certificate on every result.");
+        // Not a RootCommand, which would call itself by the assembly's name.
+        var root = new Command("ot", "Optimal transport between point clouds and histograms, with a certificate on every result.")
+        {
+            new HelpOption { Recursive = true },
+            new VersionOption(),
+        };
 
         var solve = new Command("solve", "Finds the cheapest plan that turns SOURCE into TARGET.");
         var solveArguments = new TransportArguments();
