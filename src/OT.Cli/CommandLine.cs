@@ -29,10 +29,12 @@ static class CommandLine
     )
     {
         var console = new Session(standardInput, output, error, showProgress, cancellation);
-        ParseResult parse = Root(console).Parse(args);
+        // A file may be called @points.csv: no response files.
+        ParseResult parse = Root(console).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
         if (parse.Errors.Count > 0)
         {
-            error.WriteLine($"ot: {OneLine(parse.Errors[0].Message)} See 'ot {parse.CommandResult.Command.Name} --help'.".Replace("'ot ot ", "'ot ", StringComparison.Ordinal));
+            string problem = parse.UnmatchedTokens.Count > 0 ? $"'{parse.UnmatchedTokens[0]}' is not known here." : parse.Errors[0].Message;
+            error.WriteLine($"ot: {OneLine(problem)} See 'ot {parse.CommandResult.Command.Name} --help'.".Replace("'ot ot ", "'ot ", StringComparison.Ordinal));
             return BadInput;
         }
         return parse.Invoke(new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false });
