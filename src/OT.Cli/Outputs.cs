@@ -35,19 +35,10 @@ sealed class Outputs
     public void Write(TransportResult result, bool brief, TextWriter notes)
     {
         const long briefMasses = 1_000_000; // about a tenth of a second as text
-        if (_potentials is not null)
-        {
-            if (result.Potentials is { } potentials)
-            {
-                NpzFile.Write(
-                    _potentials,
-                    ("f", new NpyArray(potentials.F.ToArray(), potentials.F.Length)),
-                    ("g", new NpyArray(potentials.G.ToArray(), potentials.G.Length))
-                );
-            }
-            else
-                notes.WriteLine($"ot: {_potentials} not written: there are no potentials.");
-        }
+        if (result.Potentials is { } potentials)
+            WritePotentials(potentials);
+        else if (_potentials is not null)
+            notes.WriteLine($"ot: {_potentials} not written: there are no potentials.");
         long masses = result.Plan is SparsePlan sparse ? sparse.NonZeros : (long)result.Plan.Rows * result.Plan.Columns;
         bool leaveOut = brief && masses > briefMasses;
         if (_plan is not null)
@@ -64,6 +55,18 @@ sealed class Outputs
             else
                 PlanPicture.Save(_plot, result);
         }
+    }
+
+    /// <summary>Writes f and g where a file is wanted.</summary>
+    public void WritePotentials(Potentials potentials)
+    {
+        if (_potentials is null)
+            return;
+        NpzFile.Write(
+            _potentials,
+            ("f", new NpyArray(potentials.F.ToArray(), potentials.F.Length)),
+            ("g", new NpyArray(potentials.G.ToArray(), potentials.G.Length))
+        );
     }
 
     public static TransportPlan ReadPlan(string path, int rows, int columns, CancellationToken cancellation)

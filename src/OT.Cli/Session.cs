@@ -47,14 +47,17 @@ sealed class Session(Func<Stream> standardInput, TextWriter output, TextWriter e
         catch (OperationCanceledException)
         {
             if (!task.Wait(Grace, CancellationToken.None) && TryClaimOutput())
-            {
-                OnAbandon?.Invoke(output);
-                output.Flush();
-                error.WriteLine("ot: interrupted before there was a result.");
-                return CommandLine.StoppedEarly;
-            }
+                return Guarded(Abandon);
         }
         return task.GetAwaiter().GetResult();
+    }
+
+    int Abandon()
+    {
+        OnAbandon?.Invoke(output);
+        output.Flush();
+        error.WriteLine("ot: interrupted before there was a result.");
+        return CommandLine.StoppedEarly;
     }
 
     int Guarded(Func<int> work)
@@ -65,13 +68,7 @@ sealed class Session(Func<Stream> standardInput, TextWriter output, TextWriter e
         }
         catch (OperationCanceledException)
         {
-            if (TryClaimOutput())
-            {
-                OnAbandon?.Invoke(output);
-                output.Flush();
-                error.WriteLine("ot: interrupted before there was a result.");
-            }
-            return CommandLine.StoppedEarly;
+            return TryClaimOutput() ? Guarded(Abandon) : CommandLine.StoppedEarly;
         }
         catch (Exception e)
         {

@@ -21,18 +21,20 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
     static readonly TimeSpan CheckpointInterval = TimeSpan.FromSeconds(5);
 
     readonly bool _json = parse.GetValue(arguments.Json);
-    SinkhornState? _state;
+    readonly Lock _writing = new();
+    volatile SinkhornState? _state;
     long _stateSaved = Stopwatch.GetTimestamp();
 
     public int Run()
     {
         (string asked, bool entropic) = Method();
+        var outputs = new Outputs(arguments, parse);
         console.OnAbandon = output =>
         {
+            WriteState(outputs);
             if (_json)
-                new Report { Status = nameof(SolverStatus.Cancelled), Method = asked }.Write(output, json: true);
+                new Report { Status = nameof(SolverStatus.Cancelled), Method = asked, Iterations = _state?.Iterations, Epsilon = _state?.Epsilon }.Write(output, json: true);
         };
-        var outputs = new Outputs(arguments, parse);
         double? power = isDistance ? parse.GetValue(arguments.P) ?? 2 : null;
         ProblemInput input = new ProblemInput(arguments, parse, console.OpenReader()).ReadFiles(power);
         Precision precision = TransportArguments.ParsePrecision(parse.GetValue(arguments.Precision) ?? "double");
@@ -95,7 +97,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         {
             if (_state?.Iterations != result.Iterations)
                 _state = new SinkhornState(potentials, result.Iterations, result.Epsilon, _state?.Relaxation ?? 1, result.Errors);
-            Checkpoint.Save(path, _state);
+            lock (_writing)
+                Checkpoint.Save(path, _state);
         }
         report.Write(console.Output, _json);
         bool interrupted = console.Cancellation.IsCancellationRequested;
@@ -131,7 +134,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 TimeLimit = TimeLimit,
                 Progress = console.Progress,
                 Precision = precision,
-                Checkpoint = checkpoint is null ? null : state => Keep(checkpoint, state),
+                Checkpoint = state => Keep(checkpoint, state),
                 CheckpointEvery = 10,
             };
             if (parse.GetValue(arguments.MaxIterations) is { } most)
@@ -243,14 +246,28 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         return state;
     }
 
-    /// <summary>Keeps the latest state, and writes one every few seconds.</summary>
-    void Keep(string path, SinkhornState state)
+    /// <summary>Keeps the latest state, and writes one every few seconds where a file is wanted.</summary>
+    void Keep(string? path, SinkhornState state)
     {
         _state = state;
-        if (Stopwatch.GetElapsedTime(_stateSaved) < CheckpointInterval)
+        if (path is null || Stopwatch.GetElapsedTime(_stateSaved) < CheckpointInterval)
             return;
-        Checkpoint.Save(path, state);
+        lock (_writing)
+            Checkpoint.Save(path, state);
         _stateSaved = Stopwatch.GetTimestamp();
+    }
+
+    /// <summary>What an abandoned run leaves: its latest state, from which it can go on.</summary>
+    void WriteState(Outputs outputs)
+    {
+        if (_state is not { } state)
+            return;
+        if (parse.GetValue(arguments.Checkpoint) is { } path)
+        {
+            lock (_writing)
+                Checkpoint.Save(path, state);
+        }
+        outputs.WritePotentials(state.Potentials);
     }
 
     static double Root(double cost, double p) => Math.Pow(Math.Max(cost, 0), 1 / p);

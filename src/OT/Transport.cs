@@ -63,9 +63,9 @@ public static class Transport
         if (bytes > limit)
         {
             string advice =
-                method == TransportMethod.Sinkhorn
-                    ? "Points in place of a stored matrix need O(n + m)."
-                    : "With entropy, Sinkhorn needs O(n + m) for points.";
+                method != TransportMethod.Sinkhorn ? "With entropy, Sinkhorn needs O(n + m) for points."
+                : problem.Geometry is PointCloud ? "Allow more, or give fewer points."
+                : "Points in place of a stored matrix need O(n + m).";
             throw new ArgumentException(
                 $"{method} on {problem.Geometry.Rows} x {problem.Geometry.Columns} needs about {Bytes(bytes)}, and {Bytes(limit)} are allowed. {advice}",
                 nameof(problem)
