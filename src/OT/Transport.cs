@@ -18,32 +18,60 @@ public static class Transport
     /// </summary>
     const int AssignmentLimit = 16_384;
 
-    /// <summary>The solver for a problem, the reason, and the memory it would take. Costs O(n + m): nothing is solved.</summary>
+    /// <summary>The solver for a problem, the reason, and the memory it would take. Nothing is solved.</summary>
     /// <param name="problem">The problem.</param>
     /// <param name="memoryLimit">Bytes that may be taken beyond the problem; the memory of the machine (or of its container) when left out.</param>
     /// <param name="backend">Where an entropic solve would run; managed when left out.</param>
+    /// <param name="precision">What an entropic solve would stream.</param>
     /// <remarks>
     /// Entropy: <see cref="Sinkhorn"/>. Otherwise, in this order: one coordinate and a convex cost of the difference: <see cref="Univariate"/>;
     /// a stored matrix with n = m and equal weights: <see cref="Assignment"/>; everything else: <see cref="NetworkSimplex"/>.
     /// </remarks>
     /// <exception cref="NotSupportedException">No solver takes the problem; the message says what would help.</exception>
     /// <exception cref="ArgumentException">The solve would not fit: the message gives the estimate.</exception>
-    public static TransportChoice Choose(LinearProblem problem, long? memoryLimit = null, IBackend? backend = null)
+    public static TransportChoice Choose(
+        LinearProblem problem,
+        long? memoryLimit = null,
+        IBackend? backend = null,
+        Precision precision = Precision.Float64
+    )
     {
         ArgumentNullException.ThrowIfNull(problem);
         (TransportMethod method, string why) = Pick(problem);
-        long bytes = method == TransportMethod.Sinkhorn ? EntropicBytes(problem, backend) : ExactBytes(problem, method);
+        return new TransportChoice(method, why, EnsureFits(problem, method, memoryLimit, backend, precision));
+    }
+
+    /// <summary>Refuses a solve whose estimated memory is above a ceiling.</summary>
+    /// <param name="problem">The problem.</param>
+    /// <param name="method">The solver.</param>
+    /// <param name="memoryLimit">Bytes that may be taken beyond the problem; the memory of the machine (or of its container) when left out.</param>
+    /// <param name="backend">Where an entropic solve would run; managed when left out.</param>
+    /// <param name="precision">What an entropic solve would stream.</param>
+    /// <returns>The estimate in bytes, beyond the problem itself.</returns>
+    /// <exception cref="ArgumentException">The solve would not fit: the message gives the estimate.</exception>
+    public static long EnsureFits(
+        LinearProblem problem,
+        TransportMethod method,
+        long? memoryLimit = null,
+        IBackend? backend = null,
+        Precision precision = Precision.Float64
+    )
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        long bytes = method == TransportMethod.Sinkhorn ? EntropicBytes(problem, backend, precision) : ExactBytes(problem, method);
         long limit = memoryLimit ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > limit)
         {
             string advice =
-                method == TransportMethod.Sinkhorn ? "Give points in place of a stored matrix." : "Give Regularizer.Entropy: Sinkhorn needs O(n + m) for points.";
+                method != TransportMethod.Sinkhorn ? "With entropy, Sinkhorn needs O(n + m) for points."
+                : problem.Geometry is PointCloud ? "Allow more, or give fewer points."
+                : "Points in place of a stored matrix need O(n + m).";
             throw new ArgumentException(
                 $"{method} on {problem.Geometry.Rows} x {problem.Geometry.Columns} needs about {Bytes(bytes)}, and {Bytes(limit)} are allowed. {advice}",
                 nameof(problem)
             );
         }
-        return new TransportChoice(method, why, bytes);
+        return bytes;
     }
 
     /// <summary>Solves a linear problem by the solver that <see cref="Choose"/> names; <see cref="SolverResult.Why"/> repeats the reason.</summary>
@@ -62,7 +90,8 @@ public static class Transport
         CancellationToken cancellation = default
     )
     {
-        TransportChoice choice = Choose(problem, memoryLimit, backend);
+        Precision precision = (options as SinkhornOptions)?.Precision ?? Precision.Float64;
+        TransportChoice choice = Choose(problem, memoryLimit, backend, precision);
         TransportResult result = choice.Method switch
         {
             TransportMethod.Sinkhorn => new Sinkhorn(Options<SinkhornOptions>(options, choice), backend).Solve(problem, cancellation),
@@ -139,15 +168,15 @@ public static class Transport
         return checked(((n + m) * nodeBytes) + (tabulates ? 8 * n * m : 0));
     }
 
-    static long EntropicBytes(LinearProblem problem, IBackend? backend)
+    static long EntropicBytes(LinearProblem problem, IBackend? backend, Precision precision)
     {
         if (backend is not null)
-            return backend.EstimateBytes(problem.Geometry, Precision.Float64);
+            return backend.EstimateBytes(problem.Geometry, precision);
         using var managed = new ManagedBackend();
-        return managed.EstimateBytes(problem.Geometry, Precision.Float64);
+        return managed.EstimateBytes(problem.Geometry, precision);
     }
 
-    internal static string Bytes(long bytes) =>
+    static string Bytes(long bytes) =>
         bytes switch
         {
             >= 1L << 30 => FormattableString.Invariant($"{bytes / (double)(1L << 30):0.0} GiB"),
