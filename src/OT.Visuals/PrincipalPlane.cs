@@ -4,11 +4,12 @@ using OT.Numerics;
 namespace OT.Visuals;
 
 /// <summary>The plane in which two clouds together spread most: the mean and the two leading eigenvectors of their covariance.</summary>
-/// <remarks>Both clouds count alike, whatever their sizes. Up to 1000 evenly spaced points of each are used; cost O(s d min(s, d)) for s points in d dimensions.</remarks>
+/// <remarks>
+/// Both clouds count alike, whatever their sizes. Up to 1000 evenly spaced points of each are used, 200 above 400 dimensions, so that the matrix to be
+/// decomposed is at most 400 × 400. Cost O(s d min(s, d)) for s points in d dimensions.
+/// </remarks>
 sealed class PrincipalPlane
 {
-    const int Sample = 1000;
-
     readonly double[] _mean;
     readonly double[][] _axes;
     readonly double _scale;
@@ -22,35 +23,24 @@ sealed class PrincipalPlane
     public static PrincipalPlane Of(Matrix x, Matrix y)
     {
         int d = x.Columns;
-        double scale = 0;
-        foreach (Matrix cloud in (Matrix[])[x, y])
-            scale = Math.Max(scale, Math.Abs(System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(cloud.Values)));
+        // Divided by the largest magnitude, squares cannot overflow.
+        double scale = Math.Max(Magnitude(x), Magnitude(y));
         scale = scale == 0 ? 1 : scale;
-
-        // Rows of both clouds, scaled against overflow and by the square root of their share.
-        var rows = new List<double[]>();
+        (double Weight, double[] Point)[] points = [.. Sampled(x, scale), .. Sampled(y, scale)];
         var mean = new double[d];
-        foreach (Matrix cloud in (Matrix[])[x, y])
+        foreach ((double weight, double[] point) in points)
         {
-            double share = 0.5 / Math.Min(Sample, cloud.Rows);
-            foreach (int i in PlanScan.Spread(Sample, cloud.Rows))
-            {
-                double[] row = [.. cloud.Row(i)];
-                for (int k = 0; k < d; k++)
-                    mean[k] += (row[k] /= scale) * share;
-                rows.Add(row);
-            }
-        }
-        for (int i = 0; i < rows.Count; i++)
-        {
-            double root = Math.Sqrt(0.5 / Math.Min(Sample, i < Math.Min(Sample, x.Rows) ? x.Rows : y.Rows));
             for (int k = 0; k < d; k++)
-                rows[i][k] = (rows[i][k] - mean[k]) * root;
+                mean[k] += weight * point[k];
         }
+        double[][] rows =
+        [
+            .. points.Select(p => p.Point.Select((value, k) => Math.Sqrt(p.Weight) * (value - mean[k])).ToArray()),
+        ];
 
         // The smaller of covariance (d × d) and Gram matrix (s × s): their leading spectra agree.
-        bool covariance = d <= rows.Count;
-        double[][] vectors = covariance ? Transpose(rows, d) : [.. rows];
+        bool covariance = d <= rows.Length;
+        double[][] vectors = covariance ? Transpose(rows, d) : rows;
         var products = Matrix<double>.Build.Dense(vectors.Length, vectors.Length);
         for (int p = 0; p < vectors.Length; p++)
         {
@@ -91,9 +81,19 @@ sealed class PrincipalPlane
         return (u * _scale, v * _scale);
     }
 
+    static double Magnitude(Matrix cloud) => Math.Abs(System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(cloud.Values));
+
+    static IEnumerable<(double Weight, double[] Point)> Sampled(Matrix cloud, double scale)
+    {
+        int count = Math.Min(cloud.Columns <= 400 ? 1000 : 200, cloud.Rows);
+        return PlanScan
+            .Spread(count, cloud.Rows)
+            .Select(i => (0.5 / count, cloud.Row(i).ToArray().Select(value => value / scale).ToArray()));
+    }
+
     static double Dot(double[] p, double[] q) => System.Numerics.Tensors.TensorPrimitives.Dot<double>(p, q);
 
-    static double[][] Transpose(List<double[]> rows, int d)
+    static double[][] Transpose(double[][] rows, int d)
     {
         var columns = new double[d][];
         for (int k = 0; k < d; k++)
@@ -101,10 +101,10 @@ sealed class PrincipalPlane
         return columns;
     }
 
-    static double[] Combine(List<double[]> rows, Vector<double> weights)
+    static double[] Combine(double[][] rows, Vector<double> weights)
     {
         var sum = new double[rows[0].Length];
-        for (int i = 0; i < rows.Count; i++)
+        for (int i = 0; i < rows.Length; i++)
         {
             for (int k = 0; k < sum.Length; k++)
                 sum[k] += weights[i] * rows[i][k];

@@ -380,6 +380,30 @@ public sealed class PlanPictureTests
         Assert.Contains(radii, r => Math.Abs((r * r / (radii.Max() * radii.Max())) - 0.2) < 2e-3);
     }
 
+    [Theory]
+    [InlineData(3)]
+    [InlineData(40)]
+    public void Axes_follow_the_spread(int dimension)
+    {
+        // Four points on a line along (3, 4, 0, ...), and a little off it along the last axis: the shares of variance are 100 : 1.
+        double[] Point(double along, double off) => [0.6 * along, 0.8 * along, .. new double[dimension - 3], off];
+        TransportResult result = Result(
+            Cloud([Point(-10, 0), Point(10, 0)], [Point(0, -1), Point(0, 1)]),
+            [0.5, 0.5],
+            [0.5, 0.5],
+            [(0, 0, 0.5), (1, 1, 0.5)]
+        );
+        string picture = PlanPicture.Svg(result);
+        Assert.Contains("principal axis 1 (99 % of variance)", picture, StringComparison.Ordinal);
+        Assert.Contains("principal axis 2 (1 % of variance)", picture, StringComparison.Ordinal);
+        double[] sources =
+        [
+            .. XDocument.Parse(picture).Descendants(s_svg + "circle").Select(circle => Number(circle, "cx")).Take(2),
+        ];
+        // Twenty units apart, and orientation is fixed: the coordinate of largest magnitude grows to the right.
+        Assert.True(sources[0] < sources[1]);
+    }
+
     [Fact]
     public void Points_without_mass_are_not_drawn()
     {
