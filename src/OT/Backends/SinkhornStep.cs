@@ -27,6 +27,9 @@ public sealed record SinkhornStep
     /// <summary>Over-relaxation ω in [1, 2): <c>f ← (1−ω) f + ω τ softmin(g)</c>, g likewise.</summary>
     public double Relaxation { get; init; } = 1;
 
+    /// <summary>Error at which iterations end early; 0 by default, never.</summary>
+    public double Tolerance { get; init; }
+
     /// <summary>Whether scaling passes over a stored float kernel are wanted: advice, which an operator may decline.</summary>
     public bool PreferScaling { get; init; }
 }

@@ -36,6 +36,15 @@ public sealed record LinearProblem(Geometry Geometry, Measure A, Measure B)
     public bool MassesAgree =>
         !IsBalanced || Math.Abs(A.Mass - B.Mass) <= Math.Max(A.MassSlack, B.MassSlack) * Math.Max(A.Mass, B.Mass);
 
+    /// <summary>The same problem with another target marginal of the same length.</summary>
+    internal LinearProblem WithTarget(Measure b) =>
+        new(Geometry, A, b)
+        {
+            Regularizer = Regularizer,
+            PenaltyA = PenaltyA,
+            PenaltyB = PenaltyB,
+        };
+
     static Geometry Checked(Geometry geometry, Measure a, Measure b)
     {
         ArgumentNullException.ThrowIfNull(geometry);

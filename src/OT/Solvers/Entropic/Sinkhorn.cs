@@ -1,24 +1,490 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Globalization;
+using System.Numerics.Tensors;
 using OT.Backends;
+using OT.Geometries;
+using OT.Numerics;
 using OT.Problems;
 using OT.Results;
 
 namespace OT.Solvers.Entropic;
 
-/// <summary>Entropic optimal transport by Sinkhorn's iteration.</summary>
-public sealed class Sinkhorn(SinkhornOptions? options = null, IBackend? backend = null) : ISolver<LinearProblem, TransportResult>
+/// <summary>
+/// Entropic optimal transport, balanced or with Kullback-Leibler penalties, by Sinkhorn's iteration:
+/// <c>f ← τ_a softmin_ε(C − g)</c>, <c>g ← τ_b softmin_ε(C − f)</c> in the log domain.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Maximises <c>⟨a, f⟩ + ⟨b, g⟩ − ε Σ a_i b_j (exp((f_i + g_j − C_ij)/ε) − 1)</c> (with penalties <c>ρ Σ a (1 − exp(−f/ρ))</c> for the linear terms).
+/// Each iteration reads or evaluates C once and takes one exponential per entry; memory is O(n + m) beyond the geometry.
+/// Zero weights are legal; their potentials are the soft c-transform of the others.
+/// </para>
+/// <para>See docs/theory/sinkhorn.md. Sources: Cuturi 2013; Schmitzer 2019; Thibault et al. 2021; Séjourné, Vialard, Peyré 2022.</para>
+/// </remarks>
+public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
 {
-    readonly SinkhornOptions _options = options ?? new();
-    readonly IBackend? _backend = backend;
+    /// <summary>Exponents <c>C/ε</c> are trusted to 2⁻⁸: ε must be at least this share of the largest cost.</summary>
+    const double Float64Resolution = 1.0 / (1L << 44);
+    const double Float32Resolution = 1.0 / (1L << 15);
 
-    /// <summary>Whether this solver takes the problem.</summary>
-    public static bool Supports(LinearProblem problem) => problem.Regularizer is EntropyRegularizer;
+    /// <summary>Without a new smallest error for so many iterations, rounding is what is left.</summary>
+    const int StallIterations = 500;
+
+    /// <summary>After a cancellation, values are still computed when that takes about a tenth of a second.</summary>
+    const long PairsWorthFinishing = 50_000_000;
+
+    readonly SinkhornOptions _options;
+    readonly IBackend? _backend;
+
+    /// <summary>Configures the solver.</summary>
+    /// <param name="options">Tolerance, limits, acceleration; defaults when left out.</param>
+    /// <param name="backend">Where the O(nm) work runs; a managed back end on all processors when left out. Never disposed here.</param>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public Sinkhorn(SinkhornOptions? options = null, IBackend? backend = null)
+    {
+        _options = options ?? new SinkhornOptions();
+        _options.Validate();
+        _backend = backend;
+    }
+
+    /// <summary>Whether this solver takes the problem: it needs an entropic regulariser.</summary>
+    public static bool Supports(LinearProblem problem)
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        return problem.Regularizer is EntropyRegularizer;
+    }
 
     /// <inheritdoc/>
-    public TransportResult Solve(LinearProblem problem, CancellationToken cancellation = default) => throw new NotSupportedException(_options.ToString() + _backend);
+    public TransportResult Solve(LinearProblem problem, CancellationToken cancellation = default) =>
+        Solve(problem, null, null, cancellation);
 
-    /// <summary>Starts from given potentials.</summary>
-    public TransportResult Solve(LinearProblem problem, Potentials start, CancellationToken cancellation = default) => throw new NotSupportedException();
+    /// <summary>Starts from given potentials, which changes the number of iterations and never the optimum.</summary>
+    /// <exception cref="ArgumentException">The potentials do not fit the problem.</exception>
+    public TransportResult Solve(LinearProblem problem, Potentials start, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(start);
+        return Solve(problem, start, null, cancellation);
+    }
 
-    /// <summary>Goes on from a checkpoint.</summary>
-    public TransportResult Solve(LinearProblem problem, SinkhornState state, CancellationToken cancellation = default) => throw new NotSupportedException();
+    /// <summary>Goes on from a checkpoint, with the same bits as the run that wrote it.</summary>
+    /// <exception cref="ArgumentException">The state belongs to another problem.</exception>
+    public TransportResult Solve(LinearProblem problem, SinkhornState state, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        return Solve(problem, state.Potentials, state, cancellation);
+    }
+
+    TransportResult Solve(LinearProblem problem, Potentials? start, SinkhornState? state, CancellationToken cancellation)
+    {
+        if (!Supports(problem))
+        {
+            throw new NotSupportedException(
+                "Sinkhorn needs an entropic regulariser: set LinearProblem.Regularizer to Regularizer.Entropy(...), or use NetworkSimplex for exact transport."
+            );
+        }
+        double epsilon = ((EntropyRegularizer)problem.Regularizer).Epsilon.Resolve(problem.Geometry);
+        CheckResolution(problem.Geometry, epsilon);
+        if (start is not null)
+        {
+            Guard.Length(start.F.Length, problem.Geometry.Rows, nameof(start));
+            Guard.Length(start.G.Length, problem.Geometry.Columns, nameof(start));
+        }
+        if (state is not null && Math.Abs(state.Epsilon - epsilon) > 1e-12 * epsilon)
+        {
+            throw new ArgumentException(
+                string.Create(CultureInfo.InvariantCulture, $"The state was written at epsilon {state.Epsilon}, the problem has {epsilon}."),
+                nameof(state)
+            );
+        }
+        if (WhyInfeasible(problem) is { } reason)
+            return Infeasible(problem, epsilon, reason);
+
+        using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
+        using var run = new Run(problem, epsilon, _options, _backend ?? own!, start, state, cancellation);
+        SolverStatus status = run.Iterate();
+        return run.Finish(status);
+    }
+
+    void CheckResolution(Geometry geometry, double epsilon)
+    {
+        double smallest = geometry.MagnitudeBound * (_options.Precision == Precision.Float64 ? Float64Resolution : Float32Resolution);
+        if (epsilon < smallest)
+        {
+            throw new ArgumentException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Epsilon {epsilon:G6} is below what {_options.Precision} resolves for these costs: the smallest is {smallest:G6}."
+                )
+            );
+        }
+    }
+
+    /// <summary>Masses that differ, or a positive weight all of whose pairs are forbidden.</summary>
+    static string? WhyInfeasible(LinearProblem problem)
+    {
+        if (!problem.MassesAgree)
+        {
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"The source mass is {problem.A.Mass:G17}, the target mass {problem.B.Mass:G17}: hard marginals need equal masses."
+            );
+        }
+        if (!problem.Geometry.HasForbiddenPairs)
+            return null;
+        ReadOnlySpan<double> a = problem.A.Weights,
+            b = problem.B.Weights;
+        var row = new double[b.Length];
+        var reached = new bool[b.Length];
+        for (int i = 0; i < a.Length; i++)
+        {
+            if (a[i] == 0)
+                continue;
+            problem.Geometry.CostRow(i, row);
+            bool ships = false;
+            for (int j = 0; j < row.Length; j++)
+            {
+                if (b[j] == 0 || double.IsPositiveInfinity(row[j]))
+                    continue;
+                ships = reached[j] = true;
+            }
+            if (!ships && problem.PenaltyA.IsExact)
+                return string.Create(CultureInfo.InvariantCulture, $"Row {i} holds {a[i]:G6} and every one of its pairs is forbidden.");
+        }
+        for (int j = 0; j < b.Length && problem.PenaltyB.IsExact; j++)
+        {
+            if (b[j] > 0 && !reached[j])
+                return string.Create(CultureInfo.InvariantCulture, $"Column {j} needs {b[j]:G6} and every one of its pairs is forbidden.");
+        }
+        return null;
+    }
+
+    static TransportResult Infeasible(LinearProblem problem, double epsilon, string reason)
+    {
+        int n = problem.Geometry.Rows,
+            m = problem.Geometry.Columns;
+        return new TransportResult
+        {
+            Problem = problem,
+            Status = SolverStatus.Infeasible,
+            Iterations = 0,
+            Epsilon = epsilon,
+            Plan = new SparsePlan(new SparseMatrix(n, m, new long[n + 1], [], [])),
+            TransportCost = double.NaN,
+            MarginalError = problem.A.Mass + problem.B.Mass,
+            Message = reason,
+        };
+    }
+
+    /// <summary>One solve: the iterate and everything that steers it.</summary>
+    sealed class Run : IDisposable
+    {
+        readonly LinearProblem _problem;
+        readonly double _epsilon;
+        readonly SinkhornOptions _options;
+        readonly IBackend _backend;
+        readonly CancellationToken _cancellation;
+        readonly CancellationTokenSource _limit;
+        readonly Stopwatch _clock = Stopwatch.StartNew();
+        readonly ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
+        readonly Measure _b;
+        readonly string _message = "";
+        readonly double[] _f;
+        readonly double[] _g;
+        readonly double[] _logA;
+        readonly double[] _logB;
+        readonly double _rhoA;
+        readonly double _rhoB;
+        ICostOperator _operator;
+        OverRelaxation _relaxation = new();
+        Anderson? _anderson;
+        double _omega = 1;
+        double _error = double.NaN;
+        double _bestError = double.PositiveInfinity;
+        int _bestIteration;
+        int _iteration;
+
+        public Run(
+            LinearProblem problem,
+            double epsilon,
+            SinkhornOptions options,
+            IBackend backend,
+            Potentials? start,
+            SinkhornState? state,
+            CancellationToken cancellation
+        )
+        {
+            (_problem, _epsilon, _options, _backend, _cancellation) = (problem, epsilon, options, backend, cancellation);
+            _b = problem.B;
+            if (problem.IsBalanced && problem.A.Mass != problem.B.Mass)
+            {
+                _b = problem.B.Scale(problem.A.Mass / problem.B.Mass);
+                _message = string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Target weights were scaled by {problem.A.Mass / problem.B.Mass:G17} to the source mass."
+                );
+            }
+            (_rhoA, _rhoB) = (problem.PenaltyA.Rho, problem.PenaltyB.Rho);
+            _logA = Log(problem.A.Weights);
+            _logB = Log(_b.Weights);
+            _f = start is null ? new double[_logA.Length] : start.F.ToArray();
+            _g = start is null ? new double[_logB.Length] : start.G.ToArray();
+            if (state is not null)
+            {
+                _iteration = state.Iterations;
+                _bestIteration = state.Iterations;
+                _errors.AddRange(state.Errors);
+                _omega = state.Relaxation;
+            }
+            _limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            if (options.TimeLimit != Timeout.InfiniteTimeSpan)
+                _limit.CancelAfter(options.TimeLimit);
+            _operator = backend.Bind(problem.Geometry, options.Precision, _limit.Token);
+        }
+
+        public void Dispose()
+        {
+            _operator.Dispose();
+            _limit.Dispose();
+        }
+
+        /// <summary>Runs levels of epsilon, then iterates at the target until a stopping rule is met.</summary>
+        public SolverStatus Iterate()
+        {
+            if (_options.Schedule is { } schedule && _iteration == 0)
+            {
+                double level = schedule.Start * _problem.Geometry.MagnitudeBound;
+                for (; level > _epsilon && _iteration < _options.MaxIterations; level *= schedule.Decay)
+                {
+                    SinkhornStep step = Step(level);
+                    int count = Math.Min(schedule.IterationsPerLevel, _options.MaxIterations - _iteration);
+                    if (Advance(count, step) is { } stopped)
+                        return stopped;
+                }
+            }
+            if (_options.Acceleration == Acceleration.Anderson)
+                _anderson = new Anderson(AndersonMemory, _g.Length);
+            double[]? before = _anderson is null ? null : new double[_g.Length];
+            double target = _options.Tolerance;
+            while (true)
+            {
+                if (_iteration >= _options.MaxIterations)
+                    return SolverStatus.IterationLimit;
+                if (before is not null)
+                    _g.CopyTo(before.AsSpan());
+                int count = Math.Min(_anderson is null && !TranslatesPotentials ? _options.CheckEvery : 1, _options.MaxIterations - _iteration);
+                if (_options.Checkpoint is not null)
+                    count = Math.Min(count, _options.CheckpointEvery - (_iteration % _options.CheckpointEvery));
+                int from = _iteration;
+                if (Advance(count, Step(_epsilon) with { Tolerance = target }) is { } stopped)
+                    return stopped;
+                if (_error <= target)
+                    return SolverStatus.Converged;
+                if (_iteration - _bestIteration > StallIterations)
+                    return SolverStatus.Stalled;
+                if (TranslatesPotentials)
+                    Translate();
+                Accelerate(before, _iteration - from);
+                if (_options.Checkpoint is not null && _iteration % _options.CheckpointEvery == 0)
+                    WriteCheckpoint();
+            }
+        }
+
+        const int AndersonMemory = 5;
+
+        SinkhornStep? _step;
+
+        SinkhornStep Step(double epsilon)
+        {
+            if (_step is null || _step.Epsilon != epsilon || _step.Relaxation != _omega)
+            {
+                _step = new SinkhornStep
+                {
+                    Epsilon = epsilon,
+                    A = _problem.A.Weights.ToArray(),
+                    B = _b.Weights.ToArray(),
+                    LogA = _logA,
+                    LogB = _logB,
+                    TauA = _problem.PenaltyA.Tau(epsilon),
+                    TauB = _problem.PenaltyB.Tau(epsilon),
+                    Relaxation = _omega,
+                };
+            }
+            return _step;
+        }
+
+        /// <summary>Iterates and takes note of the error; a status when the run must end.</summary>
+        SolverStatus? Advance(int count, SinkhornStep step)
+        {
+            int made = _operator.Iterate(count, step, _f, _g, out double error);
+            _iteration += made;
+            if (_operator.Interrupted)
+                return _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
+            if (double.IsNaN(error))
+                return SolverStatus.NumericalFailure;
+            _error = error;
+            _errors.Add(error);
+            if (error < _bestError)
+                (_bestError, _bestIteration) = (error, _iteration);
+            _options.Progress?.Report(new SolverProgress(_iteration, error, _clock.Elapsed, Fraction(error)));
+            return null;
+        }
+
+        /// <summary>Share of the way from the first error to the tolerance, on a logarithmic scale, or of the iteration limit if that is nearer.</summary>
+        double Fraction(double error)
+        {
+            double way = Math.Log(_errors[0] / _options.Tolerance);
+            double done = way > 0 ? Math.Log(_errors[0] / error) / way : 1;
+            return Math.Clamp(Math.Max(done, (double)_iteration / _options.MaxIterations), 0, 1);
+        }
+
+        void Accelerate(double[]? before, int iterations)
+        {
+            switch (_options.Acceleration)
+            {
+                case Acceleration.Auto or Acceleration.OverRelaxation:
+                    if (_relaxation.Observe(_error, iterations))
+                        _omega = _relaxation.Omega;
+                    break;
+                case Acceleration.Anderson when _error <= 2 * _bestError:
+                    _anderson!.Mix(before, _g);
+                    break;
+                case Acceleration.Anderson:
+                    _anderson!.Clear();
+                    break;
+            }
+        }
+
+        /// <summary>Whether both marginals are penalised, so that mass may be shifted between the potentials.</summary>
+        bool TranslatesPotentials => double.IsFinite(_rhoA) && double.IsFinite(_rhoB);
+
+        /// <summary>The best shift f + t, g − t, in closed form (Séjourné, Vialard, Peyré, AISTATS 2022): removes the slow mode of large ρ.</summary>
+        void Translate()
+        {
+            double t = _rhoA * _rhoB / (_rhoA + _rhoB) * (LogSumExp(_logA, _f, _rhoA) - LogSumExp(_logB, _g, _rhoB));
+            TensorPrimitives.Add(_f, t, _f);
+            TensorPrimitives.Subtract(_g, t, _g);
+        }
+
+        static double LogSumExp(double[] logWeights, double[] potential, double rho)
+        {
+            double max = double.NegativeInfinity;
+            for (int i = 0; i < potential.Length; i++)
+                max = Math.Max(max, logWeights[i] - (potential[i] / rho));
+            double sum = 0;
+            for (int i = 0; i < potential.Length; i++)
+                sum += Math.Exp(logWeights[i] - (potential[i] / rho) - max);
+            return max + Math.Log(sum);
+        }
+
+        /// <summary>Writes the state and forgets what it does not hold, so that a resumed run has the same bits as this one.</summary>
+        void WriteCheckpoint()
+        {
+            _options.Checkpoint!(new SinkhornState(new Potentials(_f, _g), _iteration, _epsilon, _omega, _errors.ToImmutable()));
+            _relaxation = new OverRelaxation(_omega);
+            _anderson?.Clear();
+            _bestError = double.PositiveInfinity;
+            _bestIteration = _iteration;
+            _operator.Dispose();
+            _operator = _backend.Bind(_problem.Geometry, _options.Precision, _limit.Token);
+        }
+
+        /// <summary>Potentials of empty bins, gauge, values and the true marginal error.</summary>
+        public TransportResult Finish(SolverStatus status)
+        {
+            bool early = status is SolverStatus.Cancelled or SolverStatus.TimeLimit;
+            bool evaluate = !early || (long)_f.Length * _g.Length <= PairsWorthFinishing;
+            // An interrupted operator stays so; values need a fresh one.
+            using ICostOperator? fresh = early && evaluate ? _backend.Bind(_problem.Geometry, _options.Precision) : null;
+            ICostOperator op = fresh ?? _operator;
+            if (evaluate && _b.Weights.Contains(0.0))
+                ExtendToEmptyColumns(op);
+            var potentials = new Potentials(_f, _g);
+            if (_problem.IsBalanced)
+                potentials = potentials.Centred(_problem.A, _b);
+            var plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
+            double cost = double.NaN,
+                entropy = double.NaN,
+                penaltyA = 0,
+                penaltyB = 0,
+                error = _error;
+            if (evaluate)
+            {
+                var rows = new double[_f.Length];
+                var columns = new double[_g.Length];
+                ReadOnlySpan<double> f = potentials.F,
+                    g = potentials.G;
+                cost = op.TransportCost(
+                    new GibbsPlan { F = f, G = g, LogA = _logA, LogB = _logB, Epsilon = _epsilon },
+                    rows,
+                    columns
+                );
+                double mass = Summation.Sum(rows);
+                // ε Σ P log(P/ab) = Σ P (f + g − C)
+                entropy = Summation.Dot(rows, f) + Summation.Dot(columns, g) - cost - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
+                penaltyA = Penalty(rows, _problem.A.Weights, _rhoA);
+                penaltyB = Penalty(columns, _b.Weights, _rhoB);
+                error = Residual(rows, _problem.A.Weights, f, _rhoA) + Residual(columns, _b.Weights, g, _rhoB);
+                if (status == SolverStatus.Converged && error > 2 * _options.Tolerance)
+                    status = SolverStatus.Stalled;
+            }
+            return new TransportResult
+            {
+                Problem = ReferenceEquals(_b, _problem.B) ? _problem : _problem.WithTarget(_b),
+                Status = status,
+                Iterations = _iteration,
+                Errors = _errors.ToImmutable(),
+                Backend = _operator.Description,
+                Message = status == SolverStatus.Stalled ? $"{_message} Rounding allows no smaller error in {_options.Precision}.".Trim() : _message,
+                Plan = plan,
+                Potentials = potentials,
+                Epsilon = _epsilon,
+                TransportCost = cost,
+                RegularizerValue = entropy,
+                PenaltyValueA = penaltyA,
+                PenaltyValueB = penaltyB,
+                MarginalError = error,
+            };
+        }
+
+        void ExtendToEmptyColumns(ICostOperator op)
+        {
+            var softMin = new double[_g.Length];
+            op.SoftMinColumns(_f, _logA, _epsilon, softMin);
+            double tau = _problem.PenaltyB.Tau(_epsilon);
+            for (int j = 0; j < _g.Length; j++)
+            {
+                if (_b.Weights[j] == 0)
+                    _g[j] = double.IsFinite(softMin[j]) ? tau * softMin[j] : 0;
+            }
+        }
+
+        /// <summary>ρ KL(marginal | weights); 0 for a hard constraint.</summary>
+        static double Penalty(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, double rho)
+        {
+            if (double.IsPositiveInfinity(rho))
+                return 0;
+            var sum = new Compensated();
+            for (int i = 0; i < weights.Length; i++)
+                sum.Add((marginal[i] > 0 ? marginal[i] * Math.Log(marginal[i] / weights[i]) : 0) - marginal[i] + weights[i]);
+            return rho * sum.Value;
+        }
+
+        /// <summary>L1 norm of <c>marginal − weights · exp(−potential/ρ)</c>.</summary>
+        static double Residual(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, ReadOnlySpan<double> potential, double rho)
+        {
+            var sum = new Compensated();
+            for (int i = 0; i < weights.Length; i++)
+                sum.Add(Math.Abs(marginal[i] - (double.IsPositiveInfinity(rho) ? weights[i] : weights[i] * Math.Exp(-potential[i] / rho))));
+            return sum.Value;
+        }
+
+        static double[] Log(ReadOnlySpan<double> weights)
+        {
+            var logs = new double[weights.Length];
+            for (int i = 0; i < logs.Length; i++)
+                logs[i] = weights[i] > 0 ? Math.Log(weights[i]) : double.NegativeInfinity;
+            return logs;
+        }
+    }
 }

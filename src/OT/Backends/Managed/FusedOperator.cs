@@ -1,0 +1,470 @@
+using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using OT.Geometries;
+using OT.Numerics;
+
+namespace OT.Backends.Managed;
+
+/// <summary>
+/// Sinkhorn iterations with one exponential per entry: the exponentials that give f_i, divided by their sum, are the plan's row, so the same pass adds
+/// them to the column sums that give g.
+/// </summary>
+/// <remarks>
+/// <para>
+/// A subclass supplies <see cref="Exponents"/>, the base-2 logarithms <c>t_ij = bias_j − log₂e C_ij/ε</c> up to a constant of the row.
+/// Row i is then shifted by its previous potential, so no pass for the maximum is needed; a row whose sum leaves the safe range is redone with its maximum.
+/// </para>
+/// <para>
+/// Rows are cut into chunks that depend on n alone. A chunk adds its columns in its own order and chunks are added in order: same bits for any thread count.
+/// </para>
+/// </remarks>
+internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
+    where TSimd : struct, ISimd<TVector, T>
+    where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T>
+{
+    /// <summary>Rows whose exponentials are kept at a time, at most.</summary>
+    const int MaxRowGroup = 4;
+
+    /// <summary>Bytes of exponentials that a second-level cache keeps.</summary>
+    const int RowGroupBytes = 512 << 10;
+
+    /// <summary>Rows after which column sums in <typeparamref name="T"/> are added to doubles.</summary>
+    const int FlushRows = 64;
+
+    /// <summary>Exponents are kept in base 2.</summary>
+    protected const double Log2E = 1.4426950408889634;
+
+    /// <summary>Smallest and largest row sum that loses no precision in <typeparamref name="T"/>.</summary>
+    static readonly double SafeLow = typeof(T) == typeof(double) ? 1e-200 : 1e-20;
+    static readonly double SafeHigh = typeof(T) == typeof(double) ? 1e200 : 1e20;
+
+    readonly AlignedBuffer<T> _bias;
+    readonly double[][] _chunkColumns;
+    readonly double[] _chunkRowErrors;
+    readonly Scratch[] _scratch;
+    readonly ChunkWork _chunkWork;
+    readonly ReduceWork _reduceWork;
+    readonly double[] _columnSums;
+    readonly double[] _blockErrors;
+
+    // What the present iteration works on.
+    SinkhornStep _step = null!;
+    double[] _f = [];
+    double[] _g = [];
+
+    protected FusedOperator(Geometry geometry, RowBlocks blocks, string description, CancellationToken cancellation)
+        : base(geometry, blocks, description, cancellation)
+    {
+        Padded = Pad(Columns);
+        RowGroup = GroupRows(Columns);
+        RowStride = AlignedBuffer<T>.Stride(Padded);
+        _bias = new AlignedBuffer<T>(Padded, colour: 5);
+        _chunkColumns = new double[Chunks][];
+        for (int c = 0; c < Chunks; c++)
+            _chunkColumns[c] = new double[Columns];
+        _chunkRowErrors = new double[Chunks];
+        _scratch = new Scratch[blocks.Threads];
+        for (int w = 0; w < _scratch.Length; w++)
+            _scratch[w] = new Scratch(RowGroup, Padded, Columns);
+        _columnSums = new double[Columns];
+        _blockErrors = new double[ReduceBlocks];
+        _chunkWork = new ChunkWork(this);
+        _reduceWork = new ReduceWork(this);
+    }
+
+    /// <summary>Columns rounded up to whole registers, so that inner loops have no tail.</summary>
+    protected int Padded { get; }
+
+    /// <summary>Rows whose exponentials are kept at a time; even.</summary>
+    protected int RowGroup { get; }
+
+    /// <summary>Elements from one kept row to the next.</summary>
+    protected int RowStride { get; }
+
+    static int GroupRows(int columns) => Math.Clamp(RowGroupBytes / (Pad(columns) * Unsafe.SizeOf<T>()) / 2 * 2, 2, MaxRowGroup);
+
+    int ReduceBlocks => (Columns + ReduceWidth - 1) / ReduceWidth;
+
+    const int ReduceWidth = 1024;
+
+    /// <summary>Columns rounded up to whole registers of the widest kind.</summary>
+    public static int Pad(int columns) => checked((columns + 31) / 32 * 32);
+
+    /// <summary>Bytes of workspace for a shape, beyond what a subclass stores.</summary>
+    public static long WorkspaceBytes(int rows, int columns, int threads) =>
+        ((long)Pad(columns) * Unsafe.SizeOf<T>() * (1 + ((GroupRows(columns) + 1L) * threads)))
+        + ((long)columns * sizeof(double) * (ChunkCount(rows) + threads + 3L))
+        + ((long)rows * sizeof(double) * 2);
+
+    /// <summary>
+    /// For a group of rows: <c>t_rj = bias_j + shift_r − log₂e C_rj/ε</c>, stored as <c>2^t</c> with their sums, or as they are.
+    /// </summary>
+    /// <remarks>
+    /// With exponentials, the same sweep first adds the rows it is about to overwrite to the column sums, times <c>scratch.Weights</c>
+    /// (<see cref="AddPending"/>): loads and stores of the sums then hide behind the arithmetic of the exponentials.
+    /// The sweep goes by tiles of columns, all pairs of rows in each, so that biases and column sums stay in the first-level cache.
+    /// </remarks>
+    /// <param name="row">First row.</param>
+    /// <param name="count">Rows in the group, at most <see cref="RowGroup"/>. An odd last row is paired with itself, one place further.</param>
+    /// <param name="exponentiate">Whether to store <c>2^t</c> and sum it.</param>
+    /// <param name="scratch">Holds the base-2 shifts, which are rounded to <typeparamref name="T"/> in place; receives the rows in <c>Rows</c> and the sums in <c>Sums</c>.</param>
+    protected abstract void Exponents(int row, int count, bool exponentiate, Scratch scratch);
+
+    /// <summary>columns[j] += w0 · e0[j] + w1 · e1[j] for one register of columns.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    protected static void AddPending(ref T columns, ref T e0, ref T e1, nint j, TVector w0, TVector w1)
+    {
+        TVector sum = TSimd.MultiplyAdd(w0, TSimd.Load(ref e0, j), TSimd.Load(ref columns, j));
+        TSimd.Store(TSimd.MultiplyAdd(w1, TSimd.Load(ref e1, j), sum), ref columns, j);
+    }
+
+    /// <summary>Chooses, at compile time, between exponentials and bare exponents.</summary>
+    protected interface IMode
+    {
+        static abstract bool Exponentiate { get; }
+    }
+
+    /// <summary>Store 2^t.</summary>
+    protected readonly struct Exponential : IMode
+    {
+        public static bool Exponentiate => true;
+    }
+
+    /// <summary>Store t.</summary>
+    protected readonly struct Raw : IMode
+    {
+        public static bool Exponentiate => false;
+    }
+
+    /// <summary>Called once per iteration, before the first <see cref="Exponents"/>: ε is fixed, biases are about to be made.</summary>
+    protected abstract void Prepare(double epsilon);
+
+    /// <summary>What the column's bias takes off g: 0, or the squared-norm term of a point cloud.</summary>
+    protected abstract ReadOnlySpan<double> ColumnOffsets { get; }
+
+    /// <summary>Biases <c>log₂e (g_j − offset_j)/ε + log₂ b_j</c> of the present iteration.</summary>
+    protected AlignedBuffer<T> Bias => _bias;
+
+    /// <summary>Memory one worker uses; nothing in it outlives a group of rows but the column sums.</summary>
+    protected sealed class Scratch(int group, int padded, int columns)
+    {
+        public readonly AlignedBuffer<T> Rows = new(group * AlignedBuffer<T>.Stride(padded), colour: 0);
+        public readonly AlignedBuffer<T> Columns = new(padded, colour: 4);
+        public readonly double[] Costs = new double[columns];
+        public readonly double[] Sums = new double[group];
+        public readonly double[] Shifts = new double[group];
+        public readonly T[] Weights = new T[group];
+
+        /// <summary>What a subclass keeps per group of rows.</summary>
+        public T[] Own = [];
+    }
+
+    /// <inheritdoc/>
+    public override int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
+    {
+        _step = step;
+        EnsureVectors();
+        f.CopyTo(_f);
+        g.CopyTo(_g);
+        error = double.NaN;
+        for (int k = 0; k < count; k++)
+        {
+            double sum = LogIteration();
+            if (Interrupted || !double.IsFinite(sum))
+            {
+                error = double.NaN;
+                return k;
+            }
+            error = sum;
+            _f.CopyTo(f);
+            _g.CopyTo(g);
+            if (error <= step.Tolerance)
+                return k + 1;
+        }
+        return count;
+    }
+
+    /// <inheritdoc/>
+    public override void SoftMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, double epsilon, Span<double> f)
+    {
+        if (epsilon == 0)
+        {
+            HardMinRows(g, logB, f);
+            return;
+        }
+        EnsureVectors();
+        PrepareBias(epsilon, g, logB);
+        Blocks.Run(Chunks, new SoftMinWork(this, epsilon));
+        _f.CopyTo(f);
+    }
+
+    double LogIteration()
+    {
+        PrepareBias(_step.Epsilon, _g, _step.LogB.Span);
+        Blocks.Run(Chunks, _chunkWork);
+        if (Interrupted)
+            return double.NaN;
+        return UpdateColumns();
+    }
+
+    void EnsureVectors()
+    {
+        if (_f.Length == 0)
+            (_f, _g) = (new double[Rows], new double[Columns]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void PrepareBias(double epsilon, ReadOnlySpan<double> g, ReadOnlySpan<double> logB)
+    {
+        Prepare(epsilon);
+        ReadOnlySpan<double> offsets = ColumnOffsets;
+        double scale = Log2E / epsilon;
+        T lowest = Simd.Lowest<T>();
+        Span<T> bias = _bias.Span;
+        for (int j = 0; j < g.Length; j++)
+        {
+            double exponent = (scale * (offsets.IsEmpty ? g[j] : g[j] - offsets[j])) + (Log2E * logB[j]);
+            bias[j] = double.IsNegativeInfinity(logB[j]) ? lowest : T.Max(T.CreateSaturating(exponent), lowest);
+        }
+        bias[g.Length..].Fill(lowest);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void RunChunk(int chunk, int worker)
+    {
+        Scratch scratch = _scratch[worker];
+        (int start, int end) = ChunkRows(chunk);
+        double[] columns = _chunkColumns[chunk];
+        Array.Clear(columns);
+        scratch.Columns.Span.Clear();
+        scratch.Weights.AsSpan().Clear();
+        double epsilon = _step.Epsilon,
+            tau = _step.TauA,
+            omega = _step.Relaxation,
+            toLog2 = Log2E / epsilon,
+            rowError = 0;
+        bool plain = tau == 1 && omega == 1;
+        ReadOnlySpan<double> a = _step.A.Span;
+        int unflushed = 0;
+        for (int row = start; row < end; row += RowGroup)
+        {
+            if (Cancelled())
+                return;
+            int count = Math.Min(RowGroup, end - row);
+            for (int r = 0; r < count; r++)
+                scratch.Shifts[r] = _f[row + r] * toLog2;
+            scratch.Sums.AsSpan().Clear();
+            Exponents(row, count, exponentiate: true, scratch);
+            scratch.Weights.AsSpan().Clear();
+            if (!AreSafe(scratch.Sums.AsSpan(0, count)))
+                RedoRows(row, count, scratch);
+            for (int r = 0; r < count; r++)
+            {
+                int i = row + r;
+                // softmin_i = −ε (ln S − shift), the whole of it in base 2 until here.
+                double softMin = (scratch.Shifts[r] - Math.Log2(scratch.Sums[r])) / toLog2;
+                if (!double.IsFinite(softMin))
+                {
+                    _f[i] = 0; // no column is allowed
+                    continue;
+                }
+                double f = ((1 - omega) * _f[i]) + (omega * tau * softMin);
+                _f[i] = f;
+                double weight = plain ? a[i] / scratch.Sums[r] : a[i] * Math.Pow(2, (f * toLog2) - scratch.Shifts[r]);
+                scratch.Weights[r] = T.CreateSaturating(weight);
+                if (omega != 1 && a[i] != 0)
+                    rowError += Math.Abs((weight * scratch.Sums[r]) - (a[i] * MarginalTarget(f, tau, epsilon)));
+            }
+            unflushed += count;
+            if (unflushed >= FlushRows)
+            {
+                Flush(scratch.Columns, columns);
+                unflushed = 0;
+            }
+        }
+        AddLastRows(scratch);
+        Flush(scratch.Columns, columns);
+        _chunkRowErrors[chunk] = rowError;
+    }
+
+    static bool AreSafe(ReadOnlySpan<double> sums)
+    {
+        foreach (double sum in sums)
+        {
+            if (!(sum >= SafeLow && sum <= SafeHigh))
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Exponentials of a group of rows, each shifted by its maximum.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void RedoRows(int row, int count, Scratch scratch)
+    {
+        scratch.Shifts.AsSpan().Clear();
+        Exponents(row, count, exponentiate: false, scratch);
+        for (int r = 0; r < count; r++)
+        {
+            ref T t = ref Unsafe.Add(ref scratch.Rows.Start, r * RowStride);
+            TVector max = TSimd.Fill(Simd.Lowest<T>());
+            for (nint j = 0; j < Padded; j += TSimd.Count)
+                max = TSimd.Max(max, TSimd.Load(ref t, j));
+            T top = TSimd.MaxAcross(max);
+            if (top <= Simd.Lowest<T>() / T.CreateTruncating(2))
+            {
+                scratch.Rows.Span.Slice(r * RowStride, Padded).Clear();
+                scratch.Sums[r] = 0;
+                continue;
+            }
+            TVector shift = TSimd.Fill(-top),
+                lowest = TSimd.Fill(Simd.Lowest<T>());
+            double sum = 0;
+            for (nint tile = 0; tile < Padded; tile += TileColumns)
+            {
+                TVector partial = TSimd.Zero;
+                nint stop = Math.Min(tile + TileColumns, Padded);
+                for (nint j = tile; j < stop; j += TSimd.Count)
+                {
+                    TVector e = TSimd.Exp2(TSimd.Max(TSimd.Add(TSimd.Load(ref t, j), shift), lowest));
+                    TSimd.Store(e, ref t, j);
+                    partial = TSimd.Add(partial, e);
+                }
+                sum += double.CreateTruncating(TSimd.Sum(partial));
+            }
+            scratch.Sums[r] = sum;
+            scratch.Shifts[r] -= double.CreateTruncating(top);
+        }
+    }
+
+    /// <summary>Columns swept at a time; a row's sum over them is then added to a double.</summary>
+    protected const int TileColumns = 1024;
+
+    /// <summary>Adds the chunk's last group of rows to the column sums.</summary>
+    void AddLastRows(Scratch scratch)
+    {
+        for (int r = 0; r < RowGroup; r += 2)
+        {
+            ref T e0 = ref Unsafe.Add(ref scratch.Rows.Start, r * RowStride);
+            ref T e1 = ref Unsafe.Add(ref e0, RowStride);
+            TVector w0 = TSimd.Fill(scratch.Weights[r]),
+                w1 = TSimd.Fill(scratch.Weights[r + 1]);
+            for (nint j = 0; j < Padded; j += TSimd.Count)
+                AddPending(ref scratch.Columns.Start, ref e0, ref e1, j, w0, w1);
+        }
+        scratch.Weights.AsSpan().Clear();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void Flush(AlignedBuffer<T> columns, double[] sums)
+    {
+        Span<T> partial = columns.Span;
+        if (typeof(T) == typeof(double))
+            TensorPrimitives.Add(sums, MemoryMarshal.Cast<T, double>(partial)[..sums.Length], sums);
+        else
+            AddWidened(MemoryMarshal.Cast<T, float>(partial), sums);
+        partial.Clear();
+    }
+
+    static void AddWidened(ReadOnlySpan<float> partial, Span<double> sums)
+    {
+        Span<double> wide = stackalloc double[256];
+        for (int start = 0; start < sums.Length; start += wide.Length)
+        {
+            int count = Math.Min(wide.Length, sums.Length - start);
+            TensorPrimitives.ConvertTruncating(partial.Slice(start, count), wide);
+            TensorPrimitives.Add(sums.Slice(start, count), wide[..count], sums.Slice(start, count));
+        }
+    }
+
+    /// <summary>g from the column sums: <c>softmin_j = g_j + ε log(b_j / c_j)</c>.</summary>
+    double UpdateColumns()
+    {
+        Blocks.Run(ReduceBlocks, _reduceWork);
+        RepairColumns();
+        double error = 0;
+        foreach (double e in _blockErrors)
+            error += e;
+        foreach (double e in _chunkRowErrors)
+            error += e;
+        return error;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void ReduceBlock(int block)
+    {
+        int start = block * ReduceWidth,
+            end = Math.Min(start + ReduceWidth, Columns);
+        Span<double> sums = _columnSums.AsSpan(start, end - start);
+        _chunkColumns[0].AsSpan(start, sums.Length).CopyTo(sums);
+        for (int c = 1; c < Chunks; c++)
+            TensorPrimitives.Add(sums, _chunkColumns[c].AsSpan(start, sums.Length), sums);
+        double epsilon = _step.Epsilon,
+            tau = _step.TauB,
+            omega = _step.Relaxation,
+            error = 0;
+        ReadOnlySpan<double> b = _step.B.Span,
+            logB = _step.LogB.Span;
+        Span<double> logs = stackalloc double[ReduceWidth];
+        TensorPrimitives.Log(sums, logs);
+        for (int j = start; j < end; j++)
+        {
+            if (b[j] == 0)
+                continue;
+            double sum = _columnSums[j];
+            error += Math.Abs(sum - (b[j] * MarginalTarget(_g[j], tau, epsilon)));
+            if (IsSafe(sum, b[j]))
+                _g[j] = ((1 - omega) * _g[j]) + (omega * tau * (_g[j] + (epsilon * (logB[j] - logs[j - start]))));
+        }
+        _blockErrors[block] = error;
+    }
+
+    /// <summary>Whether a column sum lost nothing to underflow or overflow in <typeparamref name="T"/>.</summary>
+    static bool IsSafe(double sum, double weight) =>
+        sum >= weight * (typeof(T) == typeof(double) ? 1e-250 : 1e-25) && double.IsFinite(sum);
+
+    /// <summary>Columns that lost precision get their potential by a soft-min of their own.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void RepairColumns()
+    {
+        ReadOnlySpan<double> b = _step.B.Span;
+        double[]? softMin = null;
+        for (int j = 0; j < Columns; j++)
+        {
+            if (b[j] == 0 || IsSafe(_columnSums[j], b[j]))
+                continue;
+            if (softMin is null)
+            {
+                softMin = new double[Columns];
+                SoftMinColumns(_f, _step.LogA.Span, _step.Epsilon, softMin);
+            }
+            _g[j] = ((1 - _step.Relaxation) * _g[j]) + (_step.Relaxation * _step.TauB * softMin[j]);
+        }
+    }
+
+    sealed class ChunkWork(FusedOperator<TSimd, TVector, T> owner) : IBlockWork
+    {
+        public void Run(int block, int worker) => owner.RunChunk(block, worker);
+    }
+
+    sealed class ReduceWork(FusedOperator<TSimd, TVector, T> owner) : IBlockWork
+    {
+        public void Run(int block, int worker) => owner.ReduceBlock(block);
+    }
+
+    sealed class SoftMinWork(FusedOperator<TSimd, TVector, T> owner, double epsilon) : IBlockWork
+    {
+        public void Run(int block, int worker)
+        {
+            Scratch scratch = owner._scratch[worker];
+            (int start, int end) = owner.ChunkRows(block);
+            for (int row = start; row < end && !owner.Cancelled(); row += owner.RowGroup)
+            {
+                int count = Math.Min(owner.RowGroup, end - row);
+                owner.RedoRows(row, count, scratch);
+                for (int r = 0; r < count; r++)
+                    owner._f[row + r] = (scratch.Shifts[r] - Math.Log2(scratch.Sums[r])) * epsilon / Log2E;
+            }
+        }
+    }
+}
