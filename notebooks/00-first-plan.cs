@@ -1,4 +1,5 @@
 #!/usr/bin/env dotnet
+#:project ../src/OT/OT.csproj
 #:project ../src/OT.Visuals/OT.Visuals.csproj
 #:property PublishAot=false
 

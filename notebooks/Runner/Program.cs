@@ -43,6 +43,11 @@ foreach (string program in Directory.GetFiles(notebooks, "*.cs").Order(StringCom
         Console.Error.WriteLine($"{name}: {failure.Message}");
     }
 }
+foreach (string orphan in Directory.GetFiles(notebooks, "*.ipynb").Where(path => !File.Exists(Path.ChangeExtension(path, ".cs"))))
+{
+    failures++;
+    Console.Error.WriteLine($"{Path.GetFileName(orphan)} was made from no program: write its .cs file, or delete it.");
+}
 return failures == 0 ? 0 : 1;
 
 async Task CheckAsync(Notebook notebook, Notebook? stored, string program)

@@ -176,16 +176,18 @@ static class CloudPicture
             return;
         }
         canvas.Add($"""<path class="k" stroke-width="{widest:0.##}" d="M{third:0.#} {Y - 4}h22"/>""");
-        double share = 100 * links.Items.Take(shown).Sum(link => link.Mass) / links.Mass;
         string which = shown == links.Total ? "all" : "strongest";
-        string rows = links.Rows < result.Plan.Rows ? $" of {Count(links.Rows, result.Plan.Rows)} rows" : "";
+        string what =
+            links.Rows < result.Plan.Rows
+                ? string.Create(CultureInfo.InvariantCulture, $"of {links.Rows} rows")
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"({100 * links.Items.Take(shown).Sum(link => link.Mass) / links.Mass:0.#} % of mass)"
+                );
         canvas.Text(
             third + 29,
             Y,
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{which} {shown} links{rows} ({share:0.#} % of mass), widest {links.Items[0].Mass:G3}"
-            )
+            string.Create(CultureInfo.InvariantCulture, $"{which} {shown} links {what}, widest {links.Items[0].Mass:G3}")
         );
     }
 
