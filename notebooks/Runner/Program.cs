@@ -61,7 +61,7 @@ async Task CheckAsync(Notebook notebook, Notebook? stored, string program)
             "the .ipynb holds no outputs: run 'dotnet run --project notebooks/Runner -- run' and commit it."
         );
     await Execution.RunAsync(notebook, scratch);
-    var start = new ProcessStartInfo("dotnet", ["run", program])
+    var start = new ProcessStartInfo("dotnet", ["run", "-c", "Release", program])
     {
         WorkingDirectory = scratch,
         RedirectStandardOutput = true,
