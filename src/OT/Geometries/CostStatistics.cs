@@ -56,13 +56,39 @@ public sealed record CostStatistics(double Min, double Max, double Mean, double 
             if (count == 0)
                 return new CostStatistics(0, 0, 0, 0, 0);
             double shift = sum.Value / count;
+            double mean = origin + shift;
             double variance = (squares.Value / count) - (shift * shift);
-            return new CostStatistics(min, max, origin + shift, Math.Sqrt(Math.Max(variance, 0)), count);
+            double deviationOfAll = Math.Sqrt(Math.Max(variance, 0));
+            // Squares of very large or very small deviations leave the range of doubles: a second pass in units of the spread.
+            if (max - min is > 1e150 or < 1e-150 && max > min)
+                deviationOfAll = ScaledDeviation(geometry, row.AsSpan(0, m), min, max, count);
+            return new CostStatistics(min, max, mean, deviationOfAll, count);
         }
         finally
         {
             ArrayPool<double>.Shared.Return(row);
         }
+    }
+
+    static double ScaledDeviation(Geometry geometry, Span<double> row, double min, double max, long count)
+    {
+        double half = (max / 2) - (min / 2);
+        Compensated sum = default,
+            squares = default;
+        for (int i = 0; i < geometry.Rows; i++)
+        {
+            geometry.CostRow(i, row);
+            foreach (double c in row)
+            {
+                if (double.IsPositiveInfinity(c))
+                    continue;
+                double deviation = (c - min) / 2 / half;
+                sum.Add(deviation);
+                squares.Add(deviation * deviation);
+            }
+        }
+        double mean = sum.Value / count;
+        return 2 * (half * Math.Sqrt(Math.Max((squares.Value / count) - (mean * mean), 0)));
     }
 
     internal static double MedianOf(Geometry geometry)

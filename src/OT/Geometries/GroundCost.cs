@@ -83,6 +83,9 @@ public abstract class GroundCost
     /// <summary>Upper bound of |c| over all pairs of the two clouds.</summary>
     internal abstract double Bound(Matrix source, Matrix target);
 
+    /// <summary>Whether some pair of the two clouds is forbidden.</summary>
+    internal virtual bool Forbids(Matrix source, Matrix target) => false;
+
     /// <summary>Mean cost over all pairs in O((n + m) d), or null where no such formula is known.</summary>
     internal virtual double? Mean(Matrix source, Matrix target) => null;
 
@@ -91,12 +94,7 @@ public abstract class GroundCost
     /// <param name="target">m × d target points.</param>
     /// <param name="coordinates">The same points, coordinate after coordinate: d × m.</param>
     /// <param name="costs">Receives m costs.</param>
-    internal virtual void EvaluateRow(
-        ReadOnlySpan<double> x,
-        Matrix target,
-        ReadOnlySpan<double> coordinates,
-        Span<double> costs
-    )
+    internal virtual void EvaluateRow(ReadOnlySpan<double> x, Matrix target, ReadOnlySpan<double> coordinates, Span<double> costs)
     {
         const int tile = 512; // two tiles and the coordinates of one stay in the first-level cache
         Span<double> scratch = stackalloc double[tile];
@@ -430,8 +428,7 @@ public abstract class GroundCost
 
     sealed class PowerCost(GroundCost inner, double p) : GroundCost
     {
-        public override string Name =>
-            string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{inner.Name}^{p}");
+        public override string Name => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{inner.Name}^{p}");
 
         public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y) => Math.Pow(inner.Evaluate(x, y), p);
 
@@ -447,6 +444,8 @@ public abstract class GroundCost
         internal override void CheckPoints(Matrix points, string name) => inner.CheckPoints(points, name);
 
         internal override double Bound(Matrix source, Matrix target) => Math.Pow(inner.Bound(source, target), p);
+
+        internal override bool Forbids(Matrix source, Matrix target) => inner.Forbids(source, target);
 
         internal override void EvaluateRow(
             ReadOnlySpan<double> x,
@@ -492,6 +491,19 @@ public abstract class GroundCost
                 }
             }
             return bound;
+        }
+
+        internal override bool Forbids(Matrix source, Matrix target)
+        {
+            for (int i = 0; i < source.Rows; i++)
+            {
+                for (int j = 0; j < target.Rows; j++)
+                {
+                    if (double.IsPositiveInfinity(cost(source.Row(i), target.Row(j))))
+                        return true;
+                }
+            }
+            return false;
         }
 
         internal override void EvaluateRow(

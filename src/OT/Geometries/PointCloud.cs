@@ -34,6 +34,7 @@ public sealed class PointCloud : Geometry
         GroundCost.CheckPoints(target, nameof(target));
         (Source, Target) = (source, target);
         double bound = GroundCost.Bound(source, target);
+        HasForbiddenPairs = GroundCost.Forbids(source, target);
         if (!double.IsFinite(bound))
             throw new ArgumentException("The costs overflow: scale the points down.", nameof(source));
         MagnitudeBound = bound;
@@ -69,6 +70,9 @@ public sealed class PointCloud : Geometry
 
     /// <inheritdoc/>
     public override double MagnitudeBound { get; }
+
+    /// <inheritdoc/>
+    public override bool HasForbiddenPairs { get; }
 
     /// <inheritdoc/>
     public override double MeanCost => GroundCost.Mean(Source, Target) ?? base.MeanCost;

@@ -1,17 +1,37 @@
-using MathNet.Numerics.LinearAlgebra;
+using System.Numerics.Tensors;
 
 namespace OT.Numerics;
 
 /// <summary>Anderson acceleration of a fixed-point iteration x ← G(x): the next point is the combination of past images whose residuals nearly cancel.</summary>
-/// <remarks>Anderson 1965; Walker and Ni, SIAM J. Numer. Anal. 2011. Weights w minimise |Σ w_k r_k|² + ridge |w|² under Σ w = 1.</remarks>
-internal sealed class Anderson(int memory, int length)
+/// <remarks>
+/// Anderson 1965; Walker and Ni, SIAM J. Numer. Anal. 2011. Weights w minimise <c>|Σ w_k r_k|² + ridge |w|²</c> under <c>Σ w_k = 1</c>: they solve
+/// <c>(RᵀR + ridge) w ∝ 1</c>. Allocates nothing after construction.
+/// </remarks>
+internal sealed class Anderson
 {
     const double Ridge = 1e-10;
 
-    readonly double[][] _images = NewRows(memory, length);
-    readonly double[][] _residuals = NewRows(memory, length);
+    readonly int _memory;
+    readonly double[][] _images;
+    readonly double[][] _residuals;
+    readonly double[] _products;
+    readonly double[] _factor;
+    readonly double[] _weights;
     int _count;
     int _next;
+
+    /// <summary>Combines up to <paramref name="memory"/> past points of the given length.</summary>
+    public Anderson(int memory, int length)
+    {
+        _memory = memory;
+        _images = new double[memory][];
+        _residuals = new double[memory][];
+        for (int k = 0; k < memory; k++)
+            (_images[k], _residuals[k]) = (new double[length], new double[length]);
+        _products = new double[memory * memory];
+        _factor = new double[memory * memory];
+        _weights = new double[memory];
+    }
 
     /// <summary>Forgets all past points.</summary>
     public void Clear() => (_count, _next) = (0, 0);
@@ -20,35 +40,61 @@ internal sealed class Anderson(int memory, int length)
     public void Mix(ReadOnlySpan<double> point, Span<double> image)
     {
         image.CopyTo(_images[_next]);
-        System.Numerics.Tensors.TensorPrimitives.Subtract(image, point, _residuals[_next]);
-        _next = (_next + 1) % memory;
-        _count = Math.Min(_count + 1, memory);
-        if (_count < 2)
-            return;
-        Matrix<double> gram = Matrix<double>.Build.Dense(
-            _count,
-            _count,
-            (i, j) => System.Numerics.Tensors.TensorPrimitives.Dot(_residuals[i], (ReadOnlySpan<double>)_residuals[j])
-        );
-        double scale = gram.Trace();
-        if (!(scale > 0) || double.IsInfinity(scale))
-            return;
+        TensorPrimitives.Subtract(image, point, _residuals[_next]);
+        _count = Math.Min(_count + 1, _memory);
         for (int k = 0; k < _count; k++)
-            gram[k, k] += Ridge * scale;
-        Vector<double> weights = gram.Divide(scale).LU().Solve(Vector<double>.Build.Dense(_count, 1));
-        double sum = weights.Sum();
-        if (!double.IsFinite(sum) || sum == 0)
+        {
+            double product = TensorPrimitives.Dot(_residuals[_next], (ReadOnlySpan<double>)_residuals[k]);
+            _products[(_next * _memory) + k] = _products[(k * _memory) + _next] = product;
+        }
+        _next = (_next + 1) % _memory;
+        if (_count < 2 || !SolveWeights())
             return;
         image.Clear();
         for (int k = 0; k < _count; k++)
-            System.Numerics.Tensors.TensorPrimitives.MultiplyAdd(_images[k], weights[k] / sum, image, image);
+            TensorPrimitives.MultiplyAdd(_images[k], _weights[k], image, image);
     }
 
-    static double[][] NewRows(int count, int length)
+    /// <summary>Weights by Cholesky's factorisation; false when the residuals say nothing.</summary>
+    bool SolveWeights()
     {
-        var rows = new double[count][];
-        for (int k = 0; k < count; k++)
-            rows[k] = new double[length];
-        return rows;
+        double scale = 0;
+        for (int k = 0; k < _count; k++)
+            scale += _products[(k * _memory) + k];
+        if (!(scale > 0) || double.IsInfinity(scale))
+            return false;
+        for (int i = 0; i < _count; i++)
+        {
+            for (int j = 0; j <= i; j++)
+            {
+                double sum = (_products[(i * _memory) + j] / scale) + (i == j ? Ridge : 0);
+                for (int k = 0; k < j; k++)
+                    sum -= _factor[(i * _memory) + k] * _factor[(j * _memory) + k];
+                if (i == j && !(sum > 0))
+                    return false;
+                _factor[(i * _memory) + j] = i == j ? Math.Sqrt(sum) : sum / _factor[(j * _memory) + j];
+            }
+        }
+        for (int i = 0; i < _count; i++)
+        {
+            double sum = 1;
+            for (int k = 0; k < i; k++)
+                sum -= _factor[(i * _memory) + k] * _weights[k];
+            _weights[i] = sum / _factor[(i * _memory) + i];
+        }
+        double total = 0;
+        for (int i = _count - 1; i >= 0; i--)
+        {
+            double sum = _weights[i];
+            for (int k = i + 1; k < _count; k++)
+                sum -= _factor[(k * _memory) + i] * _weights[k];
+            _weights[i] = sum / _factor[(i * _memory) + i];
+            total += _weights[i];
+        }
+        if (!double.IsFinite(1 / total))
+            return false;
+        for (int i = 0; i < _count; i++)
+            _weights[i] /= total;
+        return true;
     }
 }

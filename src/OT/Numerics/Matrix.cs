@@ -110,7 +110,9 @@ public sealed class Matrix
     public double[,] ToArray()
     {
         var result = new double[Rows, Columns];
-        Buffer.BlockCopy(_values, 0, result, 0, _values.Length * sizeof(double));
+        // By span: a byte count would overflow above 2³¹ bytes.
+        if (_values.Length > 0)
+            _values.CopyTo(System.Runtime.InteropServices.MemoryMarshal.CreateSpan(ref result[0, 0], _values.Length));
         return result;
     }
 

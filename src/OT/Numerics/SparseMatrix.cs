@@ -28,8 +28,11 @@ public sealed class SparseMatrix
             throw new ArgumentException($"rowStarts must run from 0 to {values.Length}.", nameof(rowStarts));
         for (int i = 0; i < rows; i++)
         {
-            if (rowStarts[i + 1] < rowStarts[i])
-                throw new ArgumentException($"rowStarts decreases at row {i}.", nameof(rowStarts));
+            if (rowStarts[i + 1] < rowStarts[i] || rowStarts[i + 1] > values.Length)
+                throw new ArgumentException(
+                    $"rowStarts decreases at row {i}, or passes the number of entries.",
+                    nameof(rowStarts)
+                );
             for (long k = rowStarts[i]; k < rowStarts[i + 1]; k++)
             {
                 if ((uint)columnIndices[k] >= (uint)columns)

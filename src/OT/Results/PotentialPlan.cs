@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using OT.Geometries;
 using OT.Numerics;
 
@@ -50,9 +51,13 @@ public sealed class PotentialPlan : TransportPlan
         double logA = _logA[row];
         double f = _potentials.F[row];
         ReadOnlySpan<double> g = _potentials.G;
-        for (int j = 0; j < masses.Length; j++)
-            masses[j] = ((f - masses[j] + g[j]) / _epsilon) + logA + _logB[j];
-        System.Numerics.Tensors.TensorPrimitives.Exp(masses, masses);
+        // ((f_i − C_ij + g_j) / ε) + log a_i + log b_j, a vector at a time.
+        TensorPrimitives.Subtract(f, masses, masses);
+        TensorPrimitives.Add(masses, g, masses);
+        TensorPrimitives.Divide(masses, _epsilon, masses);
+        TensorPrimitives.Add(masses, logA, masses);
+        TensorPrimitives.Add(masses, _logB, masses);
+        TensorPrimitives.Exp(masses, masses);
     }
 
     static double[] Log(ReadOnlySpan<double> weights)

@@ -255,6 +255,8 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
             for (int r = 0; r < count; r++)
                 scratch.Shifts[r] = _f[row + r] * toLog2;
             scratch.Sums.AsSpan().Clear();
+            if (count < RowGroup)
+                AddLastRows(scratch); // a shorter group would leave some rows of the one before behind
             Exponents(row, count, exponentiate: true, scratch);
             scratch.Weights.AsSpan().Clear();
             if (!AreSafe(scratch.Sums.AsSpan(0, count)))
@@ -340,7 +342,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     /// <summary>Columns swept at a time; a row's sum over them is then added to a double.</summary>
     protected const int TileColumns = 1024;
 
-    /// <summary>Adds the chunk's last group of rows to the column sums.</summary>
+    /// <summary>Adds the last group of rows to the column sums.</summary>
     void AddLastRows(Scratch scratch)
     {
         for (int r = 0; r < RowGroup; r += 2)

@@ -29,7 +29,10 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     const double Float32Resolution = 1.0 / (1L << 15);
 
     /// <summary>Without a new smallest error for so many iterations, rounding is what is left.</summary>
-    const int StallIterations = 500;
+    const int StallIterations = 2000;
+
+    /// <summary>Without a new smallest error for so many iterations, acceleration starts again from the best iterate.</summary>
+    const int RestartAfter = 50;
 
     /// <summary>After a cancellation, values are still computed when that takes about a tenth of a second.</summary>
     const long PairsWorthFinishing = 50_000_000;
@@ -196,12 +199,14 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         readonly double _rhoA;
         readonly double _rhoB;
         ICostOperator _operator;
-        OverRelaxation _relaxation = new();
+        OverRelaxation? _relaxation;
         Anderson? _anderson;
         double _omega = 1;
         double _error = double.NaN;
         double _bestError = double.PositiveInfinity;
         int _bestIteration;
+        int _sinceRestart;
+        readonly double[] _bestG;
         int _iteration;
 
         public Run(
@@ -225,6 +230,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 );
             }
             (_rhoA, _rhoB) = (problem.PenaltyA.Rho, problem.PenaltyB.Rho);
+            _bestG = new double[_b.Count];
             _logA = Log(problem.A.Weights);
             _logB = Log(_b.Weights);
             _f = start is null ? new double[_logA.Length] : start.F.ToArray();
@@ -239,6 +245,10 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             _limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             if (options.TimeLimit != Timeout.InfiniteTimeSpan)
                 _limit.CancelAfter(options.TimeLimit);
+            if (options.Acceleration == Acceleration.OverRelaxation)
+                _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
+            else if (options.Acceleration != Acceleration.None)
+                _anderson = new Anderson(AndersonMemory, _g.Length);
             _operator = backend.Bind(problem.Geometry, options.Precision, _limit.Token);
         }
 
@@ -261,11 +271,10 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                     if (Advance(count, step) is { } stopped)
                         return stopped;
                 }
+                // Errors at other levels say nothing about the target.
+                (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
             }
-            if (_options.Acceleration == Acceleration.Anderson)
-                _anderson = new Anderson(AndersonMemory, _g.Length);
             double[]? before = _anderson is null ? null : new double[_g.Length];
-            double target = _options.Tolerance;
             while (true)
             {
                 if (_iteration >= _options.MaxIterations)
@@ -276,9 +285,9 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 if (_options.Checkpoint is not null)
                     count = Math.Min(count, _options.CheckpointEvery - (_iteration % _options.CheckpointEvery));
                 int from = _iteration;
-                if (Advance(count, Step(_epsilon) with { Tolerance = target }) is { } stopped)
+                if (Advance(count, Step(_epsilon)) is { } stopped)
                     return stopped;
-                if (_error <= target)
+                if (_error <= _options.Tolerance)
                     return SolverStatus.Converged;
                 if (_iteration - _bestIteration > StallIterations)
                     return SolverStatus.Stalled;
@@ -290,7 +299,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             }
         }
 
-        const int AndersonMemory = 5;
+        const int AndersonMemory = 8;
 
         SinkhornStep? _step;
 
@@ -308,6 +317,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                     TauA = _problem.PenaltyA.Tau(epsilon),
                     TauB = _problem.PenaltyB.Tau(epsilon),
                     Relaxation = _omega,
+                    Tolerance = epsilon == _epsilon ? _options.Tolerance : 0,
                 };
             }
             return _step;
@@ -320,12 +330,14 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             _iteration += made;
             if (_operator.Interrupted)
                 return _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
-            if (double.IsNaN(error))
+            if (double.IsNaN(error) && _omega == 1)
                 return SolverStatus.NumericalFailure;
             _error = error;
-            _errors.Add(error);
             if (error < _bestError)
                 (_bestError, _bestIteration) = (error, _iteration);
+            if (_iteration % _options.CheckEvery != 0 && error > step.Tolerance)
+                return null;
+            _errors.Add(error);
             _options.Progress?.Report(new SolverProgress(_iteration, error, _clock.Elapsed, Fraction(error)));
             return null;
         }
@@ -333,6 +345,8 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         /// <summary>Share of the way from the first error to the tolerance, on a logarithmic scale, or of the iteration limit if that is nearer.</summary>
         double Fraction(double error)
         {
+            if (_errors.Count == 0)
+                return double.NaN;
             double way = Math.Log(_errors[0] / _options.Tolerance);
             double done = way > 0 ? Math.Log(_errors[0] / error) / way : 1;
             return Math.Clamp(Math.Max(done, (double)_iteration / _options.MaxIterations), 0, 1);
@@ -340,18 +354,28 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
 
         void Accelerate(double[]? before, int iterations)
         {
-            switch (_options.Acceleration)
+            if (_relaxation is not null)
             {
-                case Acceleration.Auto or Acceleration.OverRelaxation:
-                    if (_relaxation.Observe(_error, iterations))
-                        _omega = _relaxation.Omega;
-                    break;
-                case Acceleration.Anderson when _error <= 2 * _bestError:
-                    _anderson!.Mix(before, _g);
-                    break;
-                case Acceleration.Anderson:
-                    _anderson!.Clear();
-                    break;
+                _relaxation.Observe(_error, iterations, _f, _g);
+                _omega = _relaxation.Omega;
+            }
+            else if (_anderson is not null)
+            {
+                if (_bestIteration == _iteration)
+                    _g.CopyTo(_bestG.AsSpan());
+                if (_iteration - _bestIteration >= RestartAfter && _sinceRestart >= RestartAfter)
+                {
+                    // Lost: a plain step from the best iterate lowers its error, and everything begins anew there.
+                    _bestG.CopyTo(_g.AsSpan());
+                    _anderson.Clear();
+                    _sinceRestart = 0;
+                    return;
+                }
+                _sinceRestart += iterations;
+                if (_error <= 2 * _bestError)
+                    _anderson.Mix(before, _g);
+                else
+                    _anderson.Clear();
             }
         }
 
@@ -381,8 +405,10 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         void WriteCheckpoint()
         {
             _options.Checkpoint!(new SinkhornState(new Potentials(_f, _g), _iteration, _epsilon, _omega, _errors.ToImmutable()));
-            _relaxation = new OverRelaxation(_omega);
+            if (_relaxation is not null)
+                _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
             _anderson?.Clear();
+            _sinceRestart = 0;
             _bestError = double.PositiveInfinity;
             _bestIteration = _iteration;
             _operator.Dispose();
