@@ -96,7 +96,16 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         if (parse.GetValue(arguments.Checkpoint) is { } path && result.Potentials is { } potentials)
         {
             if (_state?.Iterations != result.Iterations)
-                _state = new SinkhornState(potentials, result.Iterations, result.Epsilon, _state?.Relaxation ?? 1, result.Errors);
+            {
+                _state = new SinkhornState(
+                    potentials,
+                    result.Iterations,
+                    result.Epsilon,
+                    _state?.Relaxation ?? 1,
+                    result.Errors,
+                    report.Precision == "single" ? OT.Backends.Precision.Float32 : OT.Backends.Precision.Float64
+                );
+            }
             lock (_writing)
                 Checkpoint.Save(path, _state);
         }
