@@ -103,7 +103,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                     result.Epsilon,
                     _state?.Relaxation ?? 1,
                     result.Errors,
-                    report.Precision == "single" ? OT.Backends.Precision.Float32 : OT.Backends.Precision.Float64
+                    string.Equals(report.Precision, "single", StringComparison.Ordinal) ? OT.Backends.Precision.Float32 : OT.Backends.Precision.Float64
                 );
             }
             lock (_writing)
