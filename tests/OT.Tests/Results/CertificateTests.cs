@@ -280,6 +280,35 @@ public class CertificateTests
             }
         );
 
+    [Theory]
+    [InlineData(1e-300)]
+    [InlineData(1e-150)]
+    [InlineData(1)]
+    [InlineData(1e150)]
+    [InlineData(1e300)]
+    public void EpsilonTwelveDecades(double scale)
+    {
+        var c = new TransportCase(5, 4, 11, CaseKind.ZeroWeights);
+        LinearProblem unit = c.Exact();
+        LinearProblem exact = unit.ChangeCost(scale, new double[5], new double[4]);
+        Potentials optimal = Oracles.Exact(unit).Potentials!;
+        var potentials = new Potentials(
+            Array.ConvertAll(optimal.F.ToArray(), v => scale * v),
+            Array.ConvertAll(optimal.G.ToArray(), v => scale * v)
+        );
+        for (int decade = -9; decade <= 3; decade++)
+        {
+            LinearProblem problem = exact with { Regularizer = Regularizer.Entropy(Epsilon.Absolute(scale * Math.Pow(10, decade))) };
+            Certificate certificate = Certificate.Verify(problem, GarbagePlan(c, 1), potentials);
+            Assert.True(certificate.Gap >= 0, $"gap {certificate.Gap} at 1e{decade}");
+            Assert.True(double.IsFinite(certificate.PrimalValue));
+            Assert.True(double.IsFinite(certificate.TransportCost));
+            Assert.True(double.IsFinite(certificate.LowerBound!.Value));
+            Assert.False(double.IsNaN(certificate.DualValue!.Value));
+            Assert.Equal(Oracles.Exact(unit).TransportCost, certificate.LowerBound.Value / scale, 1e-12);
+        }
+    }
+
     [Fact]
     public void Infeasible_problems_have_no_finite_upper_bound()
     {
