@@ -58,7 +58,9 @@ public class ExactBenchmarks
         double dual =
             Summation.Dot(result.Problem.A.Weights, result.Potentials!.F)
             + Summation.Dot(result.Problem.B.Weights, result.Potentials.G);
-        Console.WriteLine($"// {solver}: value {result.Value:G17}, gap {result.Value - dual:E1}, marginal error {result.MarginalError:E1}");
+        Console.WriteLine(
+            $"// {solver}: value {result.Value:G17}, gap {result.Value - dual:E1}, marginal error {result.MarginalError:E1}"
+        );
     }
 
     [Benchmark(Baseline = true)]

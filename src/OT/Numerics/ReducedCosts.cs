@@ -236,7 +236,9 @@ internal static class ReducedCosts
                 {
                     d = Vector512.ConditionalSelect(less, h, d);
                     d.StoreUnsafe(ref d0, (nuint)k);
-                    Vector512.ConditionalSelect(less.AsInt64(), self, Vector512.LoadUnsafe(ref from0, (nuint)k)).StoreUnsafe(ref from0, (nuint)k);
+                    Vector512
+                        .ConditionalSelect(less.AsInt64(), self, Vector512.LoadUnsafe(ref from0, (nuint)k))
+                        .StoreUnsafe(ref from0, (nuint)k);
                 }
                 less = Vector512.LessThan(d, best);
                 best = Vector512.ConditionalSelect(less, d, best);

@@ -9,7 +9,8 @@ namespace OT.Solvers.Exact;
 /// </summary>
 /// <remarks>
 /// Any geometry. Explicit double matrices and listed pairs are read in place, other costs are tabulated up to <see cref="ExactOptions.TableBytes"/> and evaluated row
-/// by row beyond. The plan is a <see cref="SparsePlan"/> of at most n + m − 1 entries; potentials satisfy <c>f_i + g_j ≤ C_ij</c> up to rounding. One
+/// by row beyond. The plan is a <see cref="SparsePlan"/> of at most n + m − 1 entries; potentials satisfy <c>f_i + g_j ≤ C_ij</c> up to rounding
+/// (null when a cancelled or timed-out problem has more than 10⁸ pairs). One
 /// iteration is one pivot: a look at about √(nm) arcs and an update of one subtree. Sources: Cunningham, Math. Programming 11, 1976 (strongly feasible trees);
 /// Kovács, Optim. Methods Softw. 30, 2015 (block search); docs/theory/exact.md.
 /// </remarks>
@@ -106,7 +107,7 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
                 status,
                 watch.Iterations,
                 shipments,
-                problem.CleanPotentials(arcs, tree.F),
+                LateBounds(problem, status) ? problem.CleanPotentials(arcs, tree.F) : null,
                 "The plan is feasible as far as its marginal error says; it was not yet optimal."
             );
         }
@@ -123,6 +124,10 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
         Potentials? potentials = problem.CleanPotentials(arcs, tree.F);
         return problem.Answer(status, watch.Iterations, shipments, potentials);
     }
+
+    /// <summary>A caller who cancels waits for no more than about 10⁸ costs; the pass that makes potentials feasible is left out beyond.</summary>
+    static bool LateBounds(ExactProblem problem, SolverStatus status) =>
+        status == SolverStatus.IterationLimit || (long)problem.Rows * problem.Columns <= 100_000_000;
 
     /// <summary>
     /// Goes round the arcs in blocks of about √(nm) and lists the best of each; the best of the list enters first. What is left of the list is
