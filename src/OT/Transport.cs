@@ -181,6 +181,7 @@ public static class Transport
         {
             >= 1L << 30 => FormattableString.Invariant($"{bytes / (double)(1L << 30):0.0} GiB"),
             >= 1L << 20 => FormattableString.Invariant($"{bytes / (double)(1L << 20):0.0} MiB"),
+            >= 1L << 10 => FormattableString.Invariant($"{bytes / (double)(1L << 10):0.0} KiB"),
             _ => FormattableString.Invariant($"{bytes} bytes"),
         };
 
