@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using System.Numerics;
 using OT.Backends;
 using OT.Geometries;
 using OT.Problems;
@@ -73,7 +72,7 @@ sealed class TransportArguments
         "T",
         "L1 error of both marginals at which iterations stop; 1e-6 when left out."
     );
-    public readonly Option<long?> MaxIterations = Whole<long>(
+    public readonly Option<long?> MaxIterations = Whole(
         "--max-iterations",
         "N",
         0,
@@ -82,7 +81,7 @@ sealed class TransportArguments
     );
     public readonly Option<double?> TimeLimit = Positive("--time-limit", "SECONDS", "Wall-clock time of the solve at most.");
     public readonly Option<string?> Backend = Text("--backend", "NAME", "auto (default), or a name that 'ot backends' lists.");
-    public readonly Option<long?> Threads = Whole<long>("--threads", "N", 1, 4096, "Threads; all processors when left out.");
+    public readonly Option<long?> Threads = Whole("--threads", "N", 1, 4096, "Threads; all processors when left out.");
     public readonly Option<string?> Precision = Text("--precision", "NAME", "double (default) or single: what sinkhorn streams.");
     public readonly Option<long?> Memory = new("--memory")
     {
@@ -196,8 +195,7 @@ sealed class TransportArguments
             },
         };
 
-    static Option<T?> Whole<T>(string name, string value, T low, T high, string description)
-        where T : struct, IBinaryInteger<T> =>
+    static Option<long?> Whole(string name, string value, long low, long high, string description) =>
         new(name)
         {
             HelpName = value,
@@ -205,7 +203,7 @@ sealed class TransportArguments
             CustomParser = result =>
             {
                 if (
-                    T.TryParse(Token(result), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out T number)
+                    long.TryParse(Token(result), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number)
                     && number >= low
                     && number <= high
                 )
