@@ -48,6 +48,10 @@ public sealed class CheckpointTests
         InvalidDataException e = Assert.Throws<InvalidDataException>(() => Checkpoint.Read(folder["k.npz"]));
         Assert.Contains("k.npz", e.Message, StringComparison.Ordinal);
         NpzFile.Write(folder["v.npz"], ("f", new NpyArray([1.0], 1)));
-        Assert.Contains("version", Assert.Throws<InvalidDataException>(() => Checkpoint.Read(folder["v.npz"])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "version",
+            Assert.Throws<InvalidDataException>(() => Checkpoint.Read(folder["v.npz"])).Message,
+            StringComparison.Ordinal
+        );
     }
 }
