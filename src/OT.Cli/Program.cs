@@ -1,1 +1,13 @@
-return 0;
+using System.Runtime.InteropServices;
+using OT.Cli;
+
+// The first interrupt asks for a stop, with what there is written; a second one ends the process.
+using var interrupt = new CancellationTokenSource();
+void Stop(PosixSignalContext context)
+{
+    context.Cancel = !interrupt.IsCancellationRequested;
+    interrupt.Cancel();
+}
+using PosixSignalRegistration keyboard = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+return CommandLine.Run(args, Console.OpenStandardInput, Console.Out, Console.Error, !Console.IsErrorRedirected, interrupt.Token);

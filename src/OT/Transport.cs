@@ -1,17 +1,198 @@
 using OT.Backends;
+using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
 using OT.Results;
+using OT.Solvers;
+using OT.Solvers.Entropic;
+using OT.Solvers.Exact;
 
 namespace OT;
 
 /// <summary>The front door: picks a solver for a problem and says which and why.</summary>
 public static class Transport
 {
-    /// <summary>Solves a linear problem; see <see cref="SolverResult.Why"/> for the solver and the reason.</summary>
-    public static TransportResult Solve(LinearProblem problem, IBackend? backend = null, CancellationToken cancellation = default) =>
-        throw new NotSupportedException();
+    /// <summary>
+    /// Largest n = m at which a stored matrix of uniform weights goes to <see cref="Assignment"/>: its augmentations cost O(n³) at worst,
+    /// where the network simplex goes on growing like n² to n^2.5.
+    /// </summary>
+    const int AssignmentLimit = 16_384;
 
-    /// <summary>W_p between two uniformly weighted clouds: the p-th root is taken.</summary>
-    public static double Distance(Matrix x, Matrix y, double p = 2) => throw new NotSupportedException();
+    /// <summary>The solver for a problem, the reason, and the memory it would take. Nothing is solved.</summary>
+    /// <param name="problem">The problem.</param>
+    /// <param name="memoryLimit">Bytes that may be taken beyond the problem; the memory of the machine (or of its container) when left out.</param>
+    /// <param name="backend">Where an entropic solve would run; managed when left out.</param>
+    /// <param name="precision">What an entropic solve would stream.</param>
+    /// <remarks>
+    /// Entropy: <see cref="Sinkhorn"/>. Otherwise, in this order: one coordinate and a convex cost of the difference: <see cref="Univariate"/>;
+    /// a stored matrix with n = m and equal weights: <see cref="Assignment"/>; everything else: <see cref="NetworkSimplex"/>.
+    /// </remarks>
+    /// <exception cref="NotSupportedException">No solver takes the problem; the message says what would help.</exception>
+    /// <exception cref="ArgumentException">The solve would not fit: the message gives the estimate.</exception>
+    public static TransportChoice Choose(
+        LinearProblem problem,
+        long? memoryLimit = null,
+        IBackend? backend = null,
+        Precision precision = Precision.Float64
+    )
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        (TransportMethod method, string why) = Pick(problem);
+        return new TransportChoice(method, why, EnsureFits(problem, method, memoryLimit, backend, precision));
+    }
+
+    /// <summary>Refuses a solve whose estimated memory is above a ceiling.</summary>
+    /// <param name="problem">The problem.</param>
+    /// <param name="method">The solver.</param>
+    /// <param name="memoryLimit">Bytes that may be taken beyond the problem; the memory of the machine (or of its container) when left out.</param>
+    /// <param name="backend">Where an entropic solve would run; managed when left out.</param>
+    /// <param name="precision">What an entropic solve would stream.</param>
+    /// <returns>The estimate in bytes, beyond the problem itself.</returns>
+    /// <exception cref="ArgumentException">The solve would not fit: the message gives the estimate.</exception>
+    public static long EnsureFits(
+        LinearProblem problem,
+        TransportMethod method,
+        long? memoryLimit = null,
+        IBackend? backend = null,
+        Precision precision = Precision.Float64
+    )
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        long bytes = method == TransportMethod.Sinkhorn ? EntropicBytes(problem, backend, precision) : ExactBytes(problem, method);
+        long limit = memoryLimit ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > limit)
+        {
+            string advice =
+                method != TransportMethod.Sinkhorn ? "With entropy, Sinkhorn needs O(n + m) for points."
+                : problem.Geometry is PointCloud ? "Allow more, or give fewer points."
+                : "Points in place of a stored matrix need O(n + m).";
+            throw new ArgumentException(
+                $"{method} on {problem.Geometry.Rows} x {problem.Geometry.Columns} needs about {Bytes(bytes)}, and {Bytes(limit)} are allowed. {advice}",
+                nameof(problem)
+            );
+        }
+        return bytes;
+    }
+
+    /// <summary>Solves a linear problem by the solver that <see cref="Choose"/> names; <see cref="SolverResult.Why"/> repeats the reason.</summary>
+    /// <param name="problem">The problem.</param>
+    /// <param name="options"><see cref="SinkhornOptions"/> for problems with entropy, <see cref="ExactOptions"/> for others; their defaults when left out.</param>
+    /// <param name="backend">Where an entropic solve runs, left undisposed; managed when left out. Exact solvers need none.</param>
+    /// <param name="memoryLimit">Bytes that may be taken beyond the problem; the memory of the machine when left out.</param>
+    /// <param name="cancellation">Stops the solver, which then returns its last usable iterate.</param>
+    /// <exception cref="ArgumentException">The options are another solver's, or the solve would not fit: the message gives the estimate.</exception>
+    /// <exception cref="NotSupportedException">No solver takes the problem; the message says what would help.</exception>
+    public static TransportResult Solve(
+        LinearProblem problem,
+        SolverOptions? options = null,
+        IBackend? backend = null,
+        long? memoryLimit = null,
+        CancellationToken cancellation = default
+    )
+    {
+        Precision precision = (options as SinkhornOptions)?.Precision ?? Precision.Float64;
+        TransportChoice choice = Choose(problem, memoryLimit, backend, precision);
+        TransportResult result = choice.Method switch
+        {
+            TransportMethod.Sinkhorn => new Sinkhorn(Options<SinkhornOptions>(options, choice), backend).Solve(problem, cancellation),
+            TransportMethod.Univariate => new Univariate(Options<ExactOptions>(options, choice)).Solve(problem, cancellation),
+            TransportMethod.Assignment => new Assignment(Options<ExactOptions>(options, choice)).Solve(problem, cancellation),
+            _ => new NetworkSimplex(Options<ExactOptions>(options, choice)).Solve(problem, cancellation),
+        };
+        result.Explain($"{choice.Method}: {choice.Why}");
+        return result;
+    }
+
+    /// <summary><c>W_p</c> between two uniformly weighted clouds for the Euclidean distance, solved exactly. The p-th root is taken.</summary>
+    /// <param name="x">n × d, one point a row.</param>
+    /// <param name="y">m × d.</param>
+    /// <param name="p">Order, at least 1; 2 by default.</param>
+    /// <param name="cancellation">Cancels the solve.</param>
+    /// <exception cref="ArgumentException">A cloud is empty or not finite, dimensions differ, p is below 1, or the solve would not fit in memory.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled: half a distance is none.</exception>
+    public static double Distance(Matrix x, Matrix y, double p = 2, CancellationToken cancellation = default) =>
+        Distance(Measure.Uniform(x), Measure.Uniform(y), p, cancellation);
+
+    /// <summary><c>W_p(a, b) = (min_P Σ P_ij |x_i − y_j|^p)^(1/p)</c> between two measures of equal mass. Weights are taken as they are: mass is not normalised.</summary>
+    /// <param name="a">Source measure, with points.</param>
+    /// <param name="b">Target measure, with points.</param>
+    /// <param name="p">Order, at least 1; 2 by default.</param>
+    /// <param name="cancellation">Cancels the solve.</param>
+    /// <exception cref="ArgumentException">A measure has no points, masses or dimensions differ, p is below 1, or the solve would not fit in memory.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled: half a distance is none.</exception>
+    public static double Distance(Measure a, Measure b, double p = 2, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        Guard.InRange(p, 1, double.MaxValue);
+        Matrix x = a.Points ?? throw new ArgumentException("The source measure has no points.", nameof(a));
+        Matrix y = b.Points ?? throw new ArgumentException("The target measure has no points.", nameof(b));
+        var problem = new LinearProblem(new PointCloud(x, y, GroundCost.Euclidean.ToPower(p)), a, b);
+        if (!problem.MassesAgree)
+            throw new ArgumentException($"The masses are {a.Mass:R} and {b.Mass:R}: a distance needs equal masses.", nameof(b));
+        TransportResult result = Solve(problem, cancellation: cancellation);
+        if (result.Status == SolverStatus.Cancelled)
+            throw new OperationCanceledException(cancellation);
+        result.EnsureConverged();
+        return Math.Pow(Math.Max(result.TransportCost, 0), 1 / p);
+    }
+
+    static (TransportMethod, string) Pick(LinearProblem problem)
+    {
+        if (Sinkhorn.Supports(problem))
+            return (TransportMethod.Sinkhorn, problem.IsBalanced ? "the problem has entropy" : "the problem has entropy and penalised marginals");
+        if (!problem.IsBalanced)
+            throw new NotSupportedException("Penalised marginals are solved with entropy: set Regularizer = Regularizer.Entropy(...).");
+        if (problem.Geometry is PointCloud { Dimension: 1 } && Univariate.Supports(problem))
+            return (TransportMethod.Univariate, "points on a line and a convex cost of the difference: sorting is optimal");
+        bool uniform = problem.Geometry.Rows == problem.Geometry.Columns && IsConstant(problem.A) && IsConstant(problem.B);
+        if (uniform && problem.Geometry is CostMatrix { Rows: <= AssignmentLimit } && Assignment.Supports(problem))
+            return (TransportMethod.Assignment, "a stored matrix with as many rows as columns and equal weights: a permutation is optimal");
+        if (!NetworkSimplex.Supports(problem))
+            throw new NotSupportedException($"No solver takes {problem.Regularizer.GetType().Name} on {problem.Geometry.GetType().Name}.");
+        return (
+            TransportMethod.NetworkSimplex,
+            uniform ? "an exact solve with equal weights on points, where it outruns an assignment solver" : "an exact solve of a general problem"
+        );
+    }
+
+    static bool IsConstant(Measure measure) => !measure.Weights.ContainsAnyExcept(measure.Weights[0]);
+
+    /// <summary>Bytes of an exact solve: the matrix where costs are tabulated, and the O(n + m) of trees, potentials and plan.</summary>
+    static long ExactBytes(LinearProblem problem, TransportMethod method)
+    {
+        const long nodeBytes = 128; // tree links, flow, potential, one plan entry, and their copies
+        long n = problem.Geometry.Rows;
+        long m = problem.Geometry.Columns;
+        bool tabulates = method != TransportMethod.Univariate && problem.Geometry is not (CostMatrix or SparseCost);
+        return checked(((n + m) * nodeBytes) + (tabulates ? 8 * n * m : 0));
+    }
+
+    static long EntropicBytes(LinearProblem problem, IBackend? backend, Precision precision)
+    {
+        if (backend is not null)
+            return backend.EstimateBytes(problem.Geometry, precision);
+        using var managed = new ManagedBackend();
+        return managed.EstimateBytes(problem.Geometry, precision);
+    }
+
+    static string Bytes(long bytes) =>
+        bytes switch
+        {
+            >= 1L << 30 => FormattableString.Invariant($"{bytes / (double)(1L << 30):0.0} GiB"),
+            >= 1L << 20 => FormattableString.Invariant($"{bytes / (double)(1L << 20):0.0} MiB"),
+            _ => FormattableString.Invariant($"{bytes} bytes"),
+        };
+
+    static T? Options<T>(SolverOptions? options, TransportChoice choice)
+        where T : SolverOptions =>
+        options switch
+        {
+            null => null,
+            T fitting => fitting,
+            _ => throw new ArgumentException(
+                $"{options.GetType().Name} do not fit {choice.Method}, chosen because {choice.Why}: give {typeof(T).Name}.",
+                nameof(options)
+            ),
+        };
 }

@@ -77,6 +77,9 @@ public abstract class GroundCost
     /// <summary>Whether the cost is a sum over coordinates, <c>Σ_k h(x_k − y_k)</c>.</summary>
     internal virtual bool IsSeparable => false;
 
+    /// <summary>p where the cost of one-dimensional points is a multiple of <c>|x − y|^p</c>; null otherwise.</summary>
+    internal virtual double? DifferenceExponent => null;
+
     /// <summary>Refuses points where the cost is not defined.</summary>
     internal virtual void CheckPoints(Matrix points, string name) { }
 
@@ -159,6 +162,8 @@ public abstract class GroundCost
         /// <summary>1, or 1/2.</summary>
         public double Scale => scale;
 
+        internal override double? DifferenceExponent => 2;
+
         public override string Name => scale == 1 ? "sqeuclidean" : "half-sqeuclidean";
 
         internal override bool IsSeparable => true;
@@ -219,6 +224,8 @@ public abstract class GroundCost
 
     sealed class EuclideanCost : GroundCost
     {
+        internal override double? DifferenceExponent => 1;
+
         public override string Name => "euclidean";
 
         public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y) =>
@@ -245,6 +252,8 @@ public abstract class GroundCost
 
     sealed class CityBlockCost : GroundCost
     {
+        internal override double? DifferenceExponent => 1;
+
         public override string Name => "cityblock";
 
         internal override bool IsSeparable => true;
@@ -275,6 +284,8 @@ public abstract class GroundCost
 
     sealed class ChebyshevCost : GroundCost
     {
+        internal override double? DifferenceExponent => 1;
+
         public override string Name => "chebyshev";
 
         public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
@@ -309,6 +320,8 @@ public abstract class GroundCost
 
     sealed class MinkowskiCost(double p) : GroundCost
     {
+        internal override double? DifferenceExponent => 1;
+
         public override string Name => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"minkowski:{p}");
 
         public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
@@ -428,6 +441,8 @@ public abstract class GroundCost
 
     sealed class PowerCost(GroundCost inner, double p) : GroundCost
     {
+        internal override double? DifferenceExponent => p * inner.DifferenceExponent;
+
         public override string Name => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{inner.Name}^{p}");
 
         public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y) => Math.Pow(inner.Evaluate(x, y), p);

@@ -5,6 +5,8 @@ namespace OT.Results;
 /// <summary>What every solver reports.</summary>
 public abstract class SolverResult
 {
+    string _why = "";
+
     /// <summary>Why the solver stopped.</summary>
     public required SolverStatus Status { get; init; }
 
@@ -18,13 +20,20 @@ public abstract class SolverResult
     public string Backend { get; init; } = "";
 
     /// <summary>Which solver answered and why it was chosen.</summary>
-    public string Why { get; init; } = "";
+    public string Why
+    {
+        get => _why;
+        init => _why = value;
+    }
 
     /// <summary>What the reader should know: the reason of a failure, a rescaled marginal. Empty when there is nothing to say.</summary>
     public string Message { get; init; } = "";
 
     /// <summary>Whether the stopping rule was met.</summary>
     public bool Converged => Status == SolverStatus.Converged;
+
+    /// <summary>Set by the front door on a result that nobody else has seen yet.</summary>
+    internal void Explain(string why) => _why = why;
 
     /// <summary>Throws unless the stopping rule was met, for callers who want an exception.</summary>
     /// <exception cref="InvalidOperationException">The status is not <see cref="SolverStatus.Converged"/>.</exception>

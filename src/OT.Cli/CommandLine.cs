@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using OT.Backends;
+
+namespace OT.Cli;
+
+/// <summary>The <c>ot</c> command: its grammar, its exit codes, and what becomes of an exception.</summary>
+static class CommandLine
+{
+    public const int Success = 0;
+    public const int StoppedEarly = 1;
+    public const int BadInput = 2;
+    public const int Infeasible = 3;
+
+    /// <summary>Runs one command and returns its exit code.</summary>
+    /// <param name="args">The words behind <c>ot</c>.</param>
+    /// <param name="standardInput">Opened when <c>-</c> is read.</param>
+    /// <param name="output">Receives the result.</param>
+    /// <param name="error">Receives messages, and progress where <paramref name="showProgress"/>.</param>
+    /// <param name="showProgress">Whether <paramref name="error"/> is a terminal.</param>
+    /// <param name="cancellation">Ctrl-C.</param>
+    public static int Run(
+        IReadOnlyList<string> args,
+        Func<Stream> standardInput,
+        TextWriter output,
+        TextWriter error,
+        bool showProgress = false,
+        CancellationToken cancellation = default
+    )
+    {
+        var console = new Session(standardInput, output, error, showProgress, cancellation);
+        // A file may be called @points.csv: no response files.
+        ParseResult parse = Root(console).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+        if (parse.Errors.Count > 0)
+        {
+            string problem = parse.UnmatchedTokens.Count > 0 ? $"'{parse.UnmatchedTokens[0]}' is not known here." : parse.Errors[0].Message;
+            error.WriteLine($"ot: {OneLine(problem)} See 'ot {parse.CommandResult.Command.Name} --help'.".Replace("'ot ot ", "'ot ", StringComparison.Ordinal));
+            return BadInput;
+        }
+        return parse.Invoke(new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false });
+    }
+
+    static Command Root(Session console)
+    {
+        // Not a RootCommand, which would call itself by the assembly's name.
+        var root = new Command("ot", "Optimal transport between point clouds and histograms, with a certificate on every result.")
+        {
+            new HelpOption { Recursive = true },
+            new VersionOption(),
+        };
+
+        var solve = new Command("solve", "Finds the cheapest plan that turns SOURCE into TARGET.");
+        var solveArguments = new TransportArguments();
+        solveArguments.AddProblemTo(solve);
+        solveArguments.AddSolverTo(solve);
+        solve.SetAction(parse => console.Run(() => new SolveCommand(solveArguments, parse, console, isDistance: false).Run()));
+        root.Add(solve);
+
+        var distance = new Command("distance", "The Wasserstein distance W_p, its root taken.");
+        var distanceArguments = new TransportArguments();
+        distanceArguments.AddProblemTo(distance, distance: true);
+        distanceArguments.AddSolverTo(distance);
+        distance.SetAction(parse => console.Run(() => new SolveCommand(distanceArguments, parse, console, isDistance: true).Run()));
+        root.Add(distance);
+
+        var certify = new Command("certify", "Checks a plan made by anyone, with other code than the solvers'.");
+        var certifyArguments = new TransportArguments();
+        certifyArguments.AddProblemTo(certify);
+        certifyArguments.Plan.Required = true;
+        certifyArguments.Plan.Description = "The plan to check: .csv triples, .npy dense, .npz compressed rows.";
+        certifyArguments.Potentials.Description = "Dual potentials f and g, for a bound and a gap.";
+        certifyArguments.Tolerance.Description = "L1 error of both marginals that passes, relative to the mass; 1e-6 when left out.";
+        certify.SetAction(parse => console.Run(() => new CertifyCommand(certifyArguments, parse, console).Run()));
+        root.Add(certify);
+
+        var backends = new Command("backends", "What was found, what was not, and why.");
+        backends.SetAction(_ =>
+            console.Run(() =>
+            {
+                foreach (string line in AvailableBackends.Describe())
+                    console.Output.WriteLine(line);
+                return Success;
+            })
+        );
+        root.Add(backends);
+        return root;
+    }
+
+    /// <summary>The line that an exception leaves on standard error.</summary>
+    public static string Describe(Exception exception) =>
+        exception switch
+        {
+            OutOfMemoryException => "not enough memory: give fewer points, or --epsilon, which needs no matrix for points.",
+            InputException or ArgumentException or InvalidDataException or IOException or UnauthorizedAccessException => OneLine(exception),
+            NotSupportedException or BackendException => OneLine(exception),
+            _ => $"internal error, please report it: {exception.GetType().Name}: {OneLine(exception)}",
+        };
+
+    /// <summary>A message without line breaks and without the parameter's name, which means nothing to a user.</summary>
+    public static string OneLine(Exception exception)
+    {
+        string message = exception.Message;
+        if (exception is ArgumentException { ParamName: { } parameter })
+            message = message.Replace($" (Parameter '{parameter}')", "", StringComparison.Ordinal);
+        return OneLine(message);
+    }
+
+    static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
+}

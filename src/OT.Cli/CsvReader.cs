@@ -1,0 +1,200 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+
+namespace OT.Cli;
+
+/// <summary>Reads a table of numbers from text: fields separated by commas, tabs, semicolons or spaces, an optional header, <c>#</c> comments.</summary>
+/// <remarks>
+/// The first line that is neither empty nor a comment decides: the separator is the first of comma, tab, semicolon, space that occurs in it, and it is
+/// a header when none of its fields is a number. Lines are parsed in place as UTF-8, one at a time, so memory is that of the numbers.
+/// </remarks>
+sealed class CsvReader
+{
+    readonly string _name;
+    byte _separator;
+    string[]? _header;
+    int _columns;
+    int _line;
+    double[] _values = new double[1024];
+    int _count;
+    readonly List<int> _lines = [];
+
+    CsvReader(string name) => _name = name;
+
+    /// <summary>Reads to the end of a stream.</summary>
+    /// <param name="stream">UTF-8 text.</param>
+    /// <param name="name">The file, for messages.</param>
+    /// <param name="cancellation">Watched once per buffer.</param>
+    public static Table Read(Stream stream, string name, CancellationToken cancellation = default)
+    {
+        var reader = new CsvReader(name);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(1 << 16);
+        try
+        {
+            int held = 0;
+            bool first = true;
+            while (true)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                int got = stream.Read(buffer, held, buffer.Length - held);
+                held += got;
+                ReadOnlySpan<byte> rest = buffer.AsSpan(0, held);
+                if (first && (held >= 3 || got == 0))
+                {
+                    first = false;
+                    if (rest.StartsWith(Encoding.UTF8.Preamble))
+                        rest = rest[Encoding.UTF8.Preamble.Length..];
+                }
+                for (int end = rest.IndexOf((byte)'\n'); end >= 0; end = rest.IndexOf((byte)'\n'))
+                {
+                    reader.Line(rest[..end]);
+                    rest = rest[(end + 1)..];
+                }
+                if (got == 0)
+                {
+                    reader.Line(rest);
+                    return reader.ToTable();
+                }
+                held = rest.Length;
+                rest.CopyTo(buffer);
+                if (held == buffer.Length)
+                {
+                    byte[] larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
+                    buffer.CopyTo(larger, 0);
+                    ArrayPool<byte>.Shared.Return(buffer);
+                    buffer = larger;
+                }
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    Table ToTable()
+    {
+        if (_lines.Count == 0)
+            throw new InputException($"{_name}: {(_header is null ? "is empty" : "holds a header alone")}: at least one row of numbers is wanted.");
+        Array.Resize(ref _values, _count);
+        return new Table(_name, _header, _columns, _values, [.. _lines]);
+    }
+
+    void Line(ReadOnlySpan<byte> line)
+    {
+        _line++;
+        // A leading or trailing tab is an empty field where tabs separate.
+        line = line.TrimEnd((byte)'\r');
+        ReadOnlySpan<byte> content = line.Trim(" \t"u8);
+        if (content.IsEmpty || content[0] == '#')
+            return;
+        if (_columns == 0)
+        {
+            _separator = Separator(content);
+            string[] fields = Fields(line);
+            _columns = fields.Length;
+            if (Array.TrueForAll(fields, field => !TryNumber(Encoding.UTF8.GetBytes(field), out _)))
+            {
+                _header = fields;
+                return;
+            }
+        }
+        if (_separator is (byte)' ')
+            line = content;
+        int column = 0;
+        while (true)
+        {
+            ReadOnlySpan<byte> field = NextField(ref line, out bool last);
+            if (column < _columns)
+                Add(field, column);
+            column++;
+            if (last)
+                break;
+        }
+        if (column != _columns)
+        {
+            string expected = _header is null ? "the first row has" : "the header has";
+            throw new InputException($"{_name}, line {_line}: {column} fields where {expected} {_columns}: every row must have as many.");
+        }
+        _lines.Add(_line);
+    }
+
+    void Add(ReadOnlySpan<byte> field, int column)
+    {
+        if (!TryNumber(field, out double value))
+        {
+            string place = _header is null ? $"column {column + 1}" : $"column '{_header[column]}'";
+            throw new InputException(
+                field.IsEmpty
+                    ? $"{_name}, line {_line}, {place}: is empty: every field must be a number."
+                    : $"{_name}, line {_line}, {place}: '{Shown(field)}': every field must be a number."
+            );
+        }
+        if (_count == _values.Length)
+        {
+            if (_count == Array.MaxLength)
+                throw new InputException($"{_name}: more than {Array.MaxLength} numbers do not fit in one array.");
+            Array.Resize(ref _values, (int)Math.Min(2L * _count, Array.MaxLength));
+        }
+        _values[_count++] = value;
+    }
+
+    /// <summary>A field as a message may show it: short, and on one line.</summary>
+    static string Shown(ReadOnlySpan<byte> field)
+    {
+        const int longest = 40;
+        string text = Encoding.UTF8.GetString(field.Length > longest ? field[..longest] : field);
+        return string.Concat(text.Select(c => char.IsControl(c) ? '?' : c)) + (field.Length > longest ? "..." : "");
+    }
+
+    static byte Separator(ReadOnlySpan<byte> line)
+    {
+        foreach (byte candidate in ",\t; "u8)
+        {
+            if (line.Contains(candidate))
+                return candidate;
+        }
+        return (byte)',';
+    }
+
+    string[] Fields(ReadOnlySpan<byte> line)
+    {
+        if (_separator is (byte)' ')
+            line = line.Trim(" \t"u8);
+        var fields = new List<string>();
+        bool last = false;
+        while (!last)
+            fields.Add(Encoding.UTF8.GetString(NextField(ref line, out last)));
+        return [.. fields];
+    }
+
+    /// <summary>Cuts one field off the line: trimmed, and without the quotes around it.</summary>
+    ReadOnlySpan<byte> NextField(ref ReadOnlySpan<byte> line, out bool last)
+    {
+        ReadOnlySpan<byte> start = line.TrimStart((byte)' ');
+        int from = 0;
+        if (!start.IsEmpty && start[0] == '"' && start[1..].IndexOf((byte)'"') is var quote and >= 0)
+            from = line.Length - start.Length + quote + 2;
+        int end = line[from..].IndexOf(_separator);
+        last = end < 0;
+        ReadOnlySpan<byte> field = last ? line : line[..(from + end)];
+        if (!last)
+        {
+            line = line[(from + end + 1)..];
+            if (_separator is (byte)' ')
+                line = line.TrimStart(" \t"u8);
+        }
+        field = field.Trim(" \t"u8);
+        return field.Length >= 2 && field[0] == '"' && field[^1] == '"' ? field[1..^1] : field;
+    }
+
+    static bool TryNumber(ReadOnlySpan<byte> field, out double value)
+    {
+        if (double.TryParse(field, NumberStyles.Float, CultureInfo.InvariantCulture, out value))
+            return true;
+        ReadOnlySpan<byte> word = field.TrimStart("+-"u8);
+        value = field.StartsWith("-"u8) ? double.NegativeInfinity : double.PositiveInfinity;
+        return word.Length == 3 && Ascii.EqualsIgnoreCase(word, "inf"u8);
+    }
+}

@@ -1,0 +1,81 @@
+using System.Diagnostics;
+
+namespace OT.Cli;
+
+/// <summary>One run of the command: its streams, its interrupt, and the rule that an interrupt ends it within half a second.</summary>
+/// <remarks>
+/// The work runs on its own thread. Solvers stop by themselves soon after the token fires; a phase that does not (reading a huge file, a statistic over
+/// all pairs) is abandoned after <see cref="Grace"/>. Whoever claims the output first writes it: the work or the abandonment, never both.
+/// </remarks>
+sealed class Session(Func<Stream> standardInput, TextWriter output, TextWriter error, bool showProgress, CancellationToken cancellation)
+{
+    /// <summary>How long an interrupted phase may take to come to a result by itself; what is left of half a second starts and ends the process.</summary>
+    static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(300);
+
+    int _claimed;
+
+    public TextWriter Output => output;
+
+    public TextWriter Error => error;
+
+    public CancellationToken Cancellation => cancellation;
+
+    public ProgressSink Progress { get; } = new();
+
+    /// <summary>What an abandoned run writes to the output; set once the command is known.</summary>
+    public Action<TextWriter>? OnAbandon { get; set; }
+
+    public TableReader OpenReader() => new(standardInput, cancellation);
+
+    /// <summary>Claims the output; false when the run has been abandoned.</summary>
+    public bool TryClaimOutput() => Interlocked.Exchange(ref _claimed, 1) == 0;
+
+    public int Run(Func<int> work)
+    {
+        Task<int> task = Task.Factory.StartNew(
+            () => Guarded(work),
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach,
+            TaskScheduler.Default
+        );
+        try
+        {
+            if (showProgress)
+                ProgressBar.Show(task, Progress, error, cancellation);
+            task.Wait(cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            if (!task.Wait(Grace, CancellationToken.None) && TryClaimOutput())
+                return Guarded(Abandon);
+        }
+        return task.GetAwaiter().GetResult();
+    }
+
+    int Abandon()
+    {
+        OnAbandon?.Invoke(output);
+        output.Flush();
+        error.WriteLine("ot: interrupted before there was a result.");
+        return CommandLine.StoppedEarly;
+    }
+
+    int Guarded(Func<int> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (OperationCanceledException)
+        {
+            return TryClaimOutput() ? Guarded(Abandon) : CommandLine.StoppedEarly;
+        }
+        catch (Exception e)
+        {
+            Debug.WriteLine(e);
+            // The output may have been claimed by this very work, whose file then failed: the message is due either way.
+            error.WriteLine($"ot: {CommandLine.Describe(e)}");
+            return CommandLine.BadInput;
+        }
+    }
+}

@@ -1,0 +1,274 @@
+using System.CommandLine;
+using System.Diagnostics;
+using OT.Backends;
+using OT.IO;
+using OT.Problems;
+using OT.Results;
+using OT.Solvers.Entropic;
+using OT.Solvers.Exact;
+
+namespace OT.Cli;
+
+/// <summary><c>ot solve</c> and <c>ot distance</c>: read, choose, solve, certify, write.</summary>
+sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Session console, bool isDistance)
+{
+    /// <summary>Pairs up to which an interrupted run is still certified: some ten milliseconds.</summary>
+    const long InterruptPairs = 1_000_000;
+
+    /// <summary>Pairs up to which a run that hit its time limit is still certified: about a second.</summary>
+    const long TimeLimitPairs = 100_000_000;
+
+    static readonly TimeSpan CheckpointInterval = TimeSpan.FromSeconds(5);
+
+    readonly bool _json = parse.GetValue(arguments.Json);
+    readonly Lock _writing = new();
+    volatile SinkhornState? _state;
+    long _stateSaved = Stopwatch.GetTimestamp();
+
+    public int Run()
+    {
+        (string asked, bool entropic) = Method();
+        var outputs = new Outputs(arguments, parse);
+        console.OnAbandon = output =>
+        {
+            WriteState(outputs);
+            if (_json)
+                new Report { Status = nameof(SolverStatus.Cancelled), Method = asked, Iterations = _state?.Iterations, Epsilon = _state?.Epsilon }.Write(output, json: true);
+        };
+        double? power = isDistance ? parse.GetValue(arguments.P) ?? 2 : null;
+        ProblemInput input = new ProblemInput(arguments, parse, console.OpenReader()).ReadFiles(power);
+        Precision precision = TransportArguments.ParsePrecision(parse.GetValue(arguments.Precision) ?? "double");
+        SinkhornState? resumed = parse.GetValue(arguments.Resume) is { } path ? ReadState(path, input) : null;
+        using IBackend backend = AvailableBackends.Open(
+            parse.GetValue(arguments.Backend) ?? "auto",
+            (int?)parse.GetValue(arguments.Threads),
+            parse.GetValue(arguments.Memory)
+        );
+
+        console.Progress.Phase = "solving";
+        long start = Stopwatch.GetTimestamp();
+        LinearProblem problem = input.Build(entropic);
+        TransportMethod method = MethodOf(asked, problem, backend, precision, out string why);
+        if (method == TransportMethod.Assignment && problem.A.Count != problem.B.Count)
+            throw new InputException($"--method assignment: {problem.A.Count} sources and {problem.B.Count} targets: it needs as many, with equal weights.");
+        TransportResult result = Solve(problem, method, backend, precision, resumed);
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+
+        var report = new Report
+        {
+            Status = result.Status.ToString(),
+            Method = Name(method),
+            Why = why,
+            Value = result.Value,
+            TransportCost = result.TransportCost,
+            RegularizerValue = result.RegularizerValue,
+            PenaltyValueSource = result.PenaltyValueA,
+            PenaltyValueTarget = result.PenaltyValueB,
+            MarginalError = result.MarginalError,
+            Iterations = result.Iterations,
+            Epsilon = entropic ? result.Epsilon : 0,
+            Backend = result.Backend.Length > 0 ? result.Backend : backend.Name,
+            Precision = entropic && precision == Precision.Float32 ? "single" : "double",
+            Threads = entropic ? backend.Threads : 1,
+            Rows = problem.Geometry.Rows,
+            Columns = problem.Geometry.Columns,
+            Seconds = seconds,
+            Message = result.Message,
+            Distance = power is { } p ? Root(result.TransportCost, p) : null,
+        };
+        if (result.Status == SolverStatus.Infeasible)
+            return Refuse(report, input.MassMismatch(problem) ?? $"infeasible: {result.Message}");
+        return Conclude(report, result, outputs);
+    }
+
+    /// <summary>Certifies, writes the files, then the report.</summary>
+    int Conclude(Report report, TransportResult result, Outputs outputs)
+    {
+        LinearProblem problem = result.Problem;
+        Certificate? certificate = Certify(result);
+        report = certificate is null
+            ? report with { Verdict = "not made: the run was stopped and the problem is large" }
+            : report.With(certificate) with { Verdict = Verdict.Of(problem, certificate, result.Value, Math.Max(Tolerance, result.MarginalError)) };
+
+        if (!console.TryClaimOutput())
+            return CommandLine.StoppedEarly;
+        console.Progress.Phase = "writing";
+        if (parse.GetValue(arguments.Checkpoint) is { } path && result.Potentials is { } potentials)
+        {
+            if (_state?.Iterations != result.Iterations)
+                _state = new SinkhornState(potentials, result.Iterations, result.Epsilon, _state?.Relaxation ?? 1, result.Errors);
+            lock (_writing)
+                Checkpoint.Save(path, _state);
+        }
+        report.Write(console.Output, _json);
+        bool interrupted = console.Cancellation.IsCancellationRequested;
+        outputs.Write(result, interrupted, console.Error);
+        return result.Converged && !interrupted ? CommandLine.Success : CommandLine.StoppedEarly;
+    }
+
+    Certificate? Certify(TransportResult result)
+    {
+        long pairs = (long)result.Plan.Rows * result.Plan.Columns;
+        bool stopped = console.Cancellation.IsCancellationRequested || result.Status == SolverStatus.Cancelled;
+        if ((stopped && pairs > InterruptPairs) || (result.Status == SolverStatus.TimeLimit && pairs > TimeLimitPairs))
+            return null;
+        console.Progress.Phase = "certifying";
+        try
+        {
+            return Certificate.Verify(result.Problem, result.Plan, result.Potentials, stopped ? CancellationToken.None : console.Cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
+    TransportResult Solve(LinearProblem problem, TransportMethod method, IBackend backend, Precision precision, SinkhornState? resumed)
+    {
+        if (method == TransportMethod.Sinkhorn)
+        {
+            string? checkpoint = parse.GetValue(arguments.Checkpoint);
+            var options = new SinkhornOptions
+            {
+                Tolerance = Tolerance,
+                TimeLimit = TimeLimit,
+                Progress = console.Progress,
+                Precision = precision,
+                Checkpoint = state => Keep(checkpoint, state),
+                CheckpointEvery = 10,
+            };
+            if (parse.GetValue(arguments.MaxIterations) is { } most)
+                options = options with { MaxIterations = (int)most };
+            var sinkhorn = new Sinkhorn(options, backend);
+            return resumed is null ? sinkhorn.Solve(problem, console.Cancellation) : sinkhorn.Solve(problem, resumed, console.Cancellation);
+        }
+        var exact = new ExactOptions { TimeLimit = TimeLimit, Progress = console.Progress };
+        if (parse.GetValue(arguments.MaxIterations) is { } limit)
+            exact = exact with { MaxIterations = (int)limit };
+        return method switch
+        {
+            TransportMethod.Univariate => new Univariate(exact).Solve(problem, console.Cancellation),
+            TransportMethod.Assignment => new Assignment(exact).Solve(problem, console.Cancellation),
+            _ => new NetworkSimplex(exact).Solve(problem, console.Cancellation),
+        };
+    }
+
+    double Tolerance => parse.GetValue(arguments.Tolerance) ?? 1e-6;
+
+    TimeSpan TimeLimit =>
+        parse.GetValue(arguments.TimeLimit) is { } seconds ? TimeSpan.FromSeconds(Math.Min(seconds, 1e9)) : Timeout.InfiniteTimeSpan;
+
+    /// <summary>The method asked for and whether it is entropic; options that mean nothing for it are refused.</summary>
+    (string Name, bool IsEntropic) Method()
+    {
+        string name = parse.GetValue(arguments.Method) ?? "auto";
+        bool strength =
+            parse.GetValue(arguments.Epsilon) is not null
+            || parse.GetValue(arguments.RhoSource) is not null
+            || parse.GetValue(arguments.RhoTarget) is not null;
+        bool entropic = name switch
+        {
+            "auto" => strength,
+            "sinkhorn" => true,
+            "exact" or "network-simplex" or "assignment" or "univariate" => false,
+            _ => throw new InputException($"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn."),
+        };
+        if (!entropic)
+        {
+            foreach (
+                Option option in (ReadOnlySpan<Option>)
+                    [arguments.Epsilon, arguments.EpsilonScale, arguments.RhoSource, arguments.RhoTarget, arguments.Checkpoint, arguments.Resume]
+            )
+            {
+                if (parse.GetResult(option) is { Implicit: false })
+                    throw new InputException($"{option.Name} means nothing for an exact method: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}.");
+            }
+            if (parse.GetValue(arguments.Precision) is "single")
+                throw new InputException("--precision single means nothing for an exact method, which always works in double.");
+        }
+        return (name, entropic);
+    }
+
+    TransportMethod MethodOf(string asked, LinearProblem problem, IBackend backend, Precision precision, out string why)
+    {
+        long? memory = parse.GetValue(arguments.Memory);
+        if (asked is "auto" or "exact")
+        {
+            TransportChoice choice = Transport.Choose(problem, memory, backend, precision);
+            why = choice.Why;
+            return choice.Method;
+        }
+        why = $"asked for by --method {asked}";
+        TransportMethod method = asked switch
+        {
+            "sinkhorn" => TransportMethod.Sinkhorn,
+            "univariate" => TransportMethod.Univariate,
+            "assignment" => TransportMethod.Assignment,
+            _ => TransportMethod.NetworkSimplex,
+        };
+        Transport.EnsureFits(problem, method, memory, backend, precision);
+        return method;
+    }
+
+    static string Name(TransportMethod method) =>
+        method switch
+        {
+            TransportMethod.Sinkhorn => "sinkhorn",
+            TransportMethod.Univariate => "univariate",
+            TransportMethod.Assignment => "assignment",
+            _ => "network-simplex",
+        };
+
+    int Refuse(Report report, string line)
+    {
+        if (!console.TryClaimOutput())
+            return CommandLine.StoppedEarly;
+        if (_json)
+        {
+            // What a solver leaves behind on the way to "no plan" is no answer.
+            (report with { Value = null, TransportCost = null, RegularizerValue = null, PenaltyValueSource = null, PenaltyValueTarget = null, Distance = null, Message = line })
+                .Write(console.Output, json: true);
+        }
+        console.Error.WriteLine($"ot: {line}");
+        return CommandLine.Infeasible;
+    }
+
+    static SinkhornState ReadState(string path, ProblemInput input)
+    {
+        TableReader.Open(path).Dispose();
+        SinkhornState state = Checkpoint.Read(path);
+        if (state.Potentials.F.Length != input.A.Count || state.Potentials.G.Length != input.B.Count)
+        {
+            throw new InputException(
+                $"{path}: a state of {state.Potentials.F.Length} x {state.Potentials.G.Length} for a problem of {input.A.Count} x {input.B.Count}."
+            );
+        }
+        return state;
+    }
+
+    /// <summary>Keeps the latest state, and writes one every few seconds where a file is wanted.</summary>
+    void Keep(string? path, SinkhornState state)
+    {
+        _state = state;
+        if (path is null || Stopwatch.GetElapsedTime(_stateSaved) < CheckpointInterval)
+            return;
+        lock (_writing)
+            Checkpoint.Save(path, state);
+        _stateSaved = Stopwatch.GetTimestamp();
+    }
+
+    /// <summary>What an abandoned run leaves: its latest state, from which it can go on.</summary>
+    void WriteState(Outputs outputs)
+    {
+        if (_state is not { } state)
+            return;
+        if (parse.GetValue(arguments.Checkpoint) is { } path)
+        {
+            lock (_writing)
+                Checkpoint.Save(path, state);
+        }
+        outputs.WritePotentials(state.Potentials);
+    }
+
+    static double Root(double cost, double p) => Math.Pow(Math.Max(cost, 0), 1 / p);
+}

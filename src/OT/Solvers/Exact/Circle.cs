@@ -1,0 +1,180 @@
+using OT.Numerics;
+
+namespace OT.Solvers.Exact;
+
+/// <summary>W_p on the circle of length 1, for sorted sides of equal mass with positions in [0, 1).</summary>
+internal static class Circle
+{
+    /// <summary><c>W_1 = ∫ |F − G − t| dx</c> with t the weighted median of F − G.</summary>
+    public static double FirstPower(in Side source, in Side target)
+    {
+        int n = source.Positions.Length,
+            m = target.Positions.Length;
+        // Between neighbouring points of both sides F − G is constant; the last piece goes over 1 to the first point.
+        var levels = new double[n + m];
+        var lengths = new double[n + m];
+        Compensated level = default;
+        double first = Math.Min(source.Positions[0], target.Positions[0]);
+        for (int i = 0, j = 0, k = 0; k < n + m; k++)
+        {
+            bool fromSource = j == m || (i < n && source.Positions[i] <= target.Positions[j]);
+            double at = fromSource ? source.Positions[i] : target.Positions[j];
+            level.Add(fromSource ? source.Weights[i++] : -target.Weights[j++]);
+            double next = Math.Min(i < n ? source.Positions[i] : 1 + first, j < m ? target.Positions[j] : 1 + first);
+            (levels[k], lengths[k]) = (level.Value, next - at);
+        }
+        double[] sorted = [.. levels];
+        double[] weights = [.. lengths];
+        Array.Sort(sorted, weights);
+        int median = 0;
+        for (double below = weights[0]; below < 0.5 && median < sorted.Length - 1; below += weights[median])
+            median++;
+        Compensated sum = default;
+        for (int k = 0; k < levels.Length; k++)
+            sum.Add(lengths[k] * Math.Abs(levels[k] - sorted[median]));
+        return sum.Value;
+    }
+
+    /// <summary><c>(min_θ ∫ |F⁻¹(q) − G⁻¹(q − θ)|^p dq)^(1/p)</c>, quantiles continued by <c>G⁻¹(q + mass) = G⁻¹(q) + 1</c>.</summary>
+    public static double Power(in Side source, in Side target, double p)
+    {
+        var turn = new Turn(source, target, p);
+        // Convex and piecewise linear: tangents from both sides meet below the minimum, and at it once they belong to neighbouring pieces.
+        double low = -source.Mass,
+            high = source.Mass;
+        (double atLow, double slopeLow) = turn.Evaluate(low, right: true);
+        while (slopeLow > 0)
+        {
+            low -= source.Mass;
+            (atLow, slopeLow) = turn.Evaluate(low, right: true);
+        }
+        (double atHigh, double slopeHigh) = turn.Evaluate(high, right: false);
+        while (slopeHigh < 0)
+        {
+            high += source.Mass;
+            (atHigh, slopeHigh) = turn.Evaluate(high, right: false);
+        }
+        double best = Math.Min(atLow, atHigh);
+        // Halving every second time bounds the number of steps by the bits of a double.
+        for (int step = 0; step < 200 && slopeLow < 0 && slopeHigh > 0; step++)
+        {
+            double meet = (atHigh - atLow + (slopeLow * low) - (slopeHigh * high)) / (slopeLow - slopeHigh);
+            double bound = atLow + (slopeLow * (meet - low));
+            double middle = step % 2 == 0 ? Math.Clamp(meet, low, high) : low + ((high - low) / 2);
+            if (bound >= best * (1 - 1e-15) || middle <= low || middle >= high)
+                break;
+            (double value, double slope) = turn.Evaluate(middle, right: true);
+            best = Math.Min(best, value);
+            if (slope < 0)
+                (low, atLow, slopeLow) = (middle, value, slope);
+            else
+                (high, atHigh, slopeHigh) = (middle, value, turn.Evaluate(middle, right: false).Slope);
+            // A kink: its left slope is negative and its right slope is not.
+            if (slopeHigh <= 0)
+                break;
+        }
+        return Math.Pow(Math.Max(best, 0), 1 / p);
+    }
+
+    /// <summary>The objective and its one-sided slopes as a function of the shift θ.</summary>
+    sealed class Turn
+    {
+        readonly double[] _x;
+        readonly double[] _y;
+        readonly double[] _levelX;
+        readonly double[] _levelY;
+        readonly double _mass;
+        readonly double _p;
+
+        public Turn(in Side source, in Side target, double p)
+        {
+            (_x, _levelX) = Levels(source);
+            (_y, _levelY) = Levels(target);
+            (_mass, _p) = (source.Mass, p);
+        }
+
+        /// <summary>Points with mass, and the cumulative weight at the end of each; the last is the mass exactly.</summary>
+        static (double[] Positions, double[] Ends) Levels(in Side side)
+        {
+            var positions = new List<double>();
+            var ends = new List<double>();
+            Compensated level = default;
+            for (int i = 0; i < side.Weights.Length; i++)
+            {
+                if (side.Weights[i] == 0)
+                    continue;
+                level.Add(side.Weights[i]);
+                positions.Add(side.Positions[i]);
+                ends.Add(Math.Min(level.Value, side.Mass));
+            }
+            ends[^1] = side.Mass;
+            return ([.. positions], [.. ends]);
+        }
+
+        double Y(long j)
+        {
+            long turns = Math.DivRem(j, _y.Length, out long at);
+            if (at < 0)
+                (turns, at) = (turns - 1, at + _y.Length);
+            return _y[at] + turns;
+        }
+
+        /// <summary>End of the j-th piece of the continued target, before the shift.</summary>
+        double EndY(long j)
+        {
+            long turns = Math.DivRem(j, _y.Length, out long at);
+            if (at < 0)
+                (turns, at) = (turns - 1, at + _y.Length);
+            return _levelY[at] + (turns * _mass);
+        }
+
+        double Cost(double x, double y) => Univariate.Power(Math.Abs(x - y), _p);
+
+        public (double Value, double Slope) Evaluate(double theta, bool right)
+        {
+            // The first piece of the shifted target that ends after level 0.
+            long first = (long)Math.Floor(-theta / _mass) * _y.Length;
+            while (EndY(first) + theta > 0)
+                first--;
+            while (EndY(first) + theta <= 0)
+                first++;
+            return (Value(theta, first), Slope(theta, first, right));
+        }
+
+        double Value(double theta, long first)
+        {
+            Compensated value = default;
+            double q = 0;
+            long j = first;
+            for (int i = 0; i < _x.Length; )
+            {
+                double end = EndY(j) + theta;
+                double next = Math.Min(_levelX[i], end);
+                value.Add((next - q) * Cost(_x[i], Y(j)));
+                q = next;
+                if (_levelX[i] <= next)
+                    i++;
+                if (end <= next)
+                    j++;
+            }
+            return value.Value;
+        }
+
+        /// <summary>As θ grows each border between target pieces moves up, and mass at its level changes from the upper piece to the lower.</summary>
+        double Slope(double theta, long first, bool right)
+        {
+            Compensated slope = default;
+            int i = 0;
+            for (long j = first; j < first + _y.Length; j++)
+            {
+                double border = EndY(j) + theta;
+                while (i < _x.Length && (_levelX[i] < border || (right && _levelX[i] == border)))
+                    i++;
+                double x = i < _x.Length ? _x[i] : _x[0] + 1;
+                slope.Add(Cost(x, Y(j)));
+                slope.Add(-Cost(x, Y(j + 1)));
+            }
+            return slope.Value;
+        }
+    }
+}

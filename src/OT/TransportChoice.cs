@@ -1,0 +1,23 @@
+namespace OT;
+
+/// <summary>The solvers that <see cref="Transport"/> picks from.</summary>
+public enum TransportMethod
+{
+    /// <summary><see cref="Solvers.Entropic.Sinkhorn"/>.</summary>
+    Sinkhorn,
+
+    /// <summary><see cref="Solvers.Exact.NetworkSimplex"/>.</summary>
+    NetworkSimplex,
+
+    /// <summary><see cref="Solvers.Exact.Assignment"/>.</summary>
+    Assignment,
+
+    /// <summary><see cref="Solvers.Exact.Univariate"/>.</summary>
+    Univariate,
+}
+
+/// <summary>Which solver fits a problem, and why.</summary>
+/// <param name="Method">The solver.</param>
+/// <param name="Why">The reason, in words.</param>
+/// <param name="EstimatedBytes">Memory that the solve would take beyond the problem itself.</param>
+public sealed record TransportChoice(TransportMethod Method, string Why, long EstimatedBytes);
