@@ -33,6 +33,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
 
     /// <summary>Without a new smallest error for so many iterations, acceleration starts again from the best iterate.</summary>
     const int RestartAfter = 50;
+    const int MaxPlainSpell = 500;
 
     /// <summary>Fewer pairs than this are not worth a second operator.</summary>
     const long PairsWorthFloats = 250_000;
@@ -213,8 +214,11 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         double _error = double.NaN;
         double _bestError = double.PositiveInfinity;
         int _bestIteration;
-        int _sinceRestart;
         readonly double[] _bestG;
+        readonly double[] _stallG;
+        int _lastStallCheck;
+        int _plainUntil;
+        int _plainSpell = RestartAfter;
         int _iteration;
 
         public Run(
@@ -238,7 +242,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 );
             }
             (_rhoA, _rhoB) = (problem.PenaltyA.Rho, problem.PenaltyB.Rho);
-            _bestG = new double[_b.Count];
+            (_bestG, _stallG) = (new double[_b.Count], new double[_b.Count]);
             _logA = Log(problem.A.Weights);
             _logB = Log(_b.Weights);
             _f = start is null ? new double[_logA.Length] : start.F.ToArray();
@@ -246,7 +250,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             if (state is not null)
             {
                 _iteration = state.Iterations;
-                _bestIteration = state.Iterations;
+                _bestIteration = _lastStallCheck = state.Iterations;
                 _errors.AddRange(state.Errors);
                 _omega = state.Relaxation;
             }
@@ -281,7 +285,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             _precision = _options.Precision;
             _operator = _backend.Bind(_problem.Geometry, _precision, _limit.Token);
             _anderson?.Clear();
-            (_bestError, _bestIteration, _sinceRestart) = (double.PositiveInfinity, _iteration, 0);
+            (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
         }
 
         /// <summary>Whether floats have given what they can.</summary>
@@ -331,7 +335,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 }
                 if (_error <= _options.Tolerance)
                     return SolverStatus.Converged;
-                if (_iteration - _bestIteration > StallIterations)
+                if (Stalled())
                     return SolverStatus.Stalled;
                 if (TranslatesPotentials)
                     Translate();
@@ -410,20 +414,45 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             {
                 if (_bestIteration == _iteration)
                     _g.CopyTo(_bestG.AsSpan());
-                if (_iteration - _bestIteration >= RestartAfter && _sinceRestart >= RestartAfter)
+                if (_iteration < _plainUntil)
+                    return;
+                if (_iteration - Math.Max(_bestIteration, _plainUntil) >= RestartAfter)
                 {
-                    // Lost: a plain step from the best iterate lowers its error, and everything begins anew there.
+                    // Lost: back to the best iterate, and plain iterations from there, more of them each time.
                     _bestG.CopyTo(_g.AsSpan());
                     _anderson.Clear();
-                    _sinceRestart = 0;
-                    return;
+                    _plainUntil = _iteration + _plainSpell;
+                    _plainSpell = Math.Min(2 * _plainSpell, MaxPlainSpell);
                 }
-                _sinceRestart += iterations;
-                if (_error <= 2 * _bestError)
+                else if (_error <= 2 * _bestError)
+                {
                     _anderson.Mix(before, _g);
+                }
                 else
+                {
                     _anderson.Clear();
+                }
             }
+        }
+
+        /// <summary>
+        /// Whether rounding is all that is left: no smaller error for a long time, and potentials that do not move either. At small ε the error may rest for
+        /// thousands of iterations while the potentials travel.
+        /// </summary>
+        bool Stalled()
+        {
+            if (_iteration - Math.Max(_bestIteration, _lastStallCheck) < StallIterations)
+                return false;
+            double move = 0,
+                size = 0;
+            for (int j = 0; j < _g.Length; j++)
+            {
+                move = Math.Max(move, Math.Abs(_g[j] - _stallG[j]));
+                size = Math.Max(size, Math.Abs(_g[j]));
+            }
+            _g.CopyTo(_stallG.AsSpan());
+            _lastStallCheck = _iteration;
+            return move <= Math.Max(1e-6 * _epsilon, 1e-14 * size);
         }
 
         /// <summary>Whether both marginals are penalised, so that mass may be shifted between the potentials.</summary>
@@ -455,7 +484,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             if (_relaxation is not null)
                 _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
             _anderson?.Clear();
-            _sinceRestart = 0;
+            (_plainUntil, _plainSpell, _lastStallCheck) = (0, RestartAfter, _iteration);
             _bestError = double.PositiveInfinity;
             _bestIteration = _iteration;
             _operator.Dispose();
