@@ -244,6 +244,37 @@ public class NetworkSimplexPitfallTests
     }
 
     [Fact]
+    public void Listed_pairs_and_infinite_costs_mean_the_same()
+    {
+        int solved = 0;
+        for (ulong seed = 0; seed < 200; seed++)
+        {
+            LinearProblem dense = new ExactCase(8 + (int)(seed % 9), 11, (Masses)(seed % 4), Costs.Forbidden, seed).Problem();
+            (List<int> rows, List<int> columns, List<double> costs) = ([], [], []);
+            for (int i = 0; i < dense.Geometry.Rows; i++)
+            {
+                for (int j = 0; j < dense.Geometry.Columns; j++)
+                {
+                    if (!double.IsFinite(dense.Geometry.Cost(i, j)))
+                        continue;
+                    rows.Add(i);
+                    columns.Add(j);
+                    costs.Add(dense.Geometry.Cost(i, j));
+                }
+            }
+            SparseMatrix listed = SparseMatrix.FromTriples(dense.Geometry.Rows, 11, [.. rows], [.. columns], [.. costs]);
+            TransportResult expected = Solve(dense),
+                actual = Solve(new LinearProblem(new SparseCost(listed), dense.A, dense.B));
+            Assert.Equal(expected.Status, actual.Status);
+            if (!expected.Converged)
+                continue;
+            Assert.Equal(Optimal.Check(expected), Optimal.Check(actual), 1e-13 * dense.A.Mass);
+            solved++;
+        }
+        Assert.True(solved > 150, $"{solved}");
+    }
+
+    [Fact]
     public void Blocks_that_never_meet_are_solved_apart()
     {
         // Two blocks, each balanced up to rounding (.1 + .2 against .3): nothing but rounding links them.
