@@ -22,21 +22,27 @@ sealed class CertifyCommand(TransportArguments arguments, ParseResult parse, Ses
         int columns = problem.Geometry.Columns;
         string path = parse.GetValue(arguments.Plan)!;
         TransportPlan plan = Outputs.ReadPlan(path, rows, columns, console.Cancellation);
-        Potentials? potentials = parse.GetValue(arguments.Potentials) is { } file ? Outputs.ReadPotentials(file, rows, columns) : null;
+        Potentials? potentials = parse.GetValue(arguments.Potentials) is { } file
+            ? Outputs.ReadPotentials(file, rows, columns)
+            : null;
 
         console.Progress.Phase = "certifying";
         long start = Stopwatch.GetTimestamp();
         Certificate certificate = Verify(problem, plan, potentials, path);
         double tolerance = (parse.GetValue(arguments.Tolerance) ?? 1e-6) * Math.Max(problem.A.Mass, problem.B.Mass);
         string verdict = Verdict.Of(problem, certificate, null, tolerance);
-        bool passed = verdict.StartsWith(Verdict.Certified, StringComparison.Ordinal) || (certificate.Gap is null && !verdict.StartsWith("refused", StringComparison.Ordinal));
+        bool passed =
+            verdict.StartsWith(Verdict.Certified, StringComparison.Ordinal)
+            || (certificate.Gap is null && !verdict.StartsWith("refused", StringComparison.Ordinal));
         if (!console.TryClaimOutput())
             return CommandLine.StoppedEarly;
         new Report
         {
             Status = passed ? "Certified" : "NotCertified",
             Method = "certify",
-            Why = potentials is null ? "a plan alone: its marginals and its cost" : "a plan and potentials: both sides of the duality gap",
+            Why = potentials is null
+                ? "a plan alone: its marginals and its cost"
+                : "a plan and potentials: both sides of the duality gap",
             Value = certificate.PlanValue,
             TransportCost = certificate.PlanTransportCost,
             Epsilon = problem.Regularizer is EntropyRegularizer entropy ? entropy.Epsilon.Resolve(problem.Geometry) : 0,

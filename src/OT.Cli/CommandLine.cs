@@ -30,14 +30,29 @@ static class CommandLine
     {
         var console = new Session(standardInput, output, error, showProgress, cancellation);
         // A file may be called @points.csv: no response files.
-        ParseResult parse = Root(console).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+        ParseResult parse = Root(console)
+            .Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
         if (parse.Errors.Count > 0)
         {
-            string problem = parse.UnmatchedTokens.Count > 0 ? $"'{parse.UnmatchedTokens[0]}' is not known here." : parse.Errors[0].Message;
-            error.WriteLine($"ot: {OneLine(problem)} See 'ot {parse.CommandResult.Command.Name} --help'.".Replace("'ot ot ", "'ot ", StringComparison.Ordinal));
+            string problem =
+                parse.UnmatchedTokens.Count > 0 ? $"'{parse.UnmatchedTokens[0]}' is not known here." : parse.Errors[0].Message;
+            error.WriteLine(
+                $"ot: {OneLine(problem)} See 'ot {parse.CommandResult.Command.Name} --help'.".Replace(
+                    "'ot ot ",
+                    "'ot ",
+                    StringComparison.Ordinal
+                )
+            );
             return BadInput;
         }
-        return parse.Invoke(new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false });
+        return parse.Invoke(
+            new InvocationConfiguration
+            {
+                Output = output,
+                Error = error,
+                EnableDefaultExceptionHandler = false,
+            }
+        );
     }
 
     static Command Root(Session console)
@@ -60,7 +75,9 @@ static class CommandLine
         var distanceArguments = new TransportArguments();
         distanceArguments.AddProblemTo(distance, distance: true);
         distanceArguments.AddSolverTo(distance);
-        distance.SetAction(parse => console.Run(() => new SolveCommand(distanceArguments, parse, console, isDistance: true).Run()));
+        distance.SetAction(parse =>
+            console.Run(() => new SolveCommand(distanceArguments, parse, console, isDistance: true).Run())
+        );
         root.Add(distance);
 
         var certify = new Command("certify", "Checks a plan made by anyone, with other code than the solvers'.");
@@ -69,7 +86,8 @@ static class CommandLine
         certifyArguments.Plan.Required = true;
         certifyArguments.Plan.Description = "The plan to check: .csv triples, .npy dense, .npz compressed rows.";
         certifyArguments.Potentials.Description = "Dual potentials f and g, for a bound and a gap.";
-        certifyArguments.Tolerance.Description = "L1 error of both marginals that passes, relative to the mass; 1e-6 when left out.";
+        certifyArguments.Tolerance.Description =
+            "L1 error of both marginals that passes, relative to the mass; 1e-6 when left out.";
         certify.SetAction(parse => console.Run(() => new CertifyCommand(certifyArguments, parse, console).Run()));
         root.Add(certify);
 
@@ -91,7 +109,9 @@ static class CommandLine
         exception switch
         {
             OutOfMemoryException => "not enough memory: give fewer points, or --epsilon, which needs no matrix for points.",
-            InputException or ArgumentException or InvalidDataException or IOException or UnauthorizedAccessException => OneLine(exception),
+            InputException or ArgumentException or InvalidDataException or IOException or UnauthorizedAccessException => OneLine(
+                exception
+            ),
             NotSupportedException or BackendException => OneLine(exception),
             _ => $"internal error, please report it: {exception.GetType().Name}: {OneLine(exception)}",
         };

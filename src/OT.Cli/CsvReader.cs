@@ -76,7 +76,9 @@ sealed class CsvReader
     Table ToTable()
     {
         if (_lines.Count == 0)
-            throw new InputException($"{_name}: {(_header is null ? "is empty" : "holds a header alone")}: at least one row of numbers is wanted.");
+            throw new InputException(
+                $"{_name}: {(_header is null ? "is empty" : "holds a header alone")}: at least one row of numbers is wanted."
+            );
         Array.Resize(ref _values, _count);
         return new Table(_name, _header, _columns, _values, [.. _lines]);
     }
@@ -115,7 +117,9 @@ sealed class CsvReader
         if (column != _columns)
         {
             string expected = _header is null ? "the first row has" : "the header has";
-            throw new InputException($"{_name}, line {_line}: {column} fields where {expected} {_columns}: every row must have as many.");
+            throw new InputException(
+                $"{_name}, line {_line}: {column} fields where {expected} {_columns}: every row must have as many."
+            );
         }
         _lines.Add(_line);
     }

@@ -94,7 +94,9 @@ sealed class Outputs
         double[] f = NpzFile.Read(path, "f").ToDoubles();
         double[] g = NpzFile.Read(path, "g").ToDoubles();
         if (f.Length != rows || g.Length != columns)
-            throw new InputException($"{path}: potentials of {f.Length} and {g.Length} values for a problem of {rows} x {columns}.");
+            throw new InputException(
+                $"{path}: potentials of {f.Length} and {g.Length} values for a problem of {rows} x {columns}."
+            );
         try
         {
             return new Potentials(f, g);
@@ -156,7 +158,9 @@ sealed class Outputs
             to[k] = Index(table, k, 1, columns);
             masses[k] = table[k, 2];
             if (!(masses[k] >= 0) || double.IsInfinity(masses[k]))
-                throw new InputException(FormattableString.Invariant($"{table.Place(k)}: mass {masses[k]}: a mass must be finite and not negative."));
+                throw new InputException(
+                    FormattableString.Invariant($"{table.Place(k)}: mass {masses[k]}: a mass must be finite and not negative.")
+                );
         }
         return new SparsePlan(SparseMatrix.FromTriples(rows, columns, from, to, masses));
     }
@@ -167,7 +171,9 @@ sealed class Outputs
         return value >= 0 && value < count && value == Math.Floor(value)
             ? (int)value
             : throw new InputException(
-                FormattableString.Invariant($"{table.Place(row)}: {(column == 0 ? "row" : "column")} {value}: must be a whole number from 0 to {count - 1}.")
+                FormattableString.Invariant(
+                    $"{table.Place(row)}: {(column == 0 ? "row" : "column")} {value}: must be a whole number from 0 to {count - 1}."
+                )
             );
     }
 

@@ -19,10 +19,15 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
         string target = parse.GetValue(arguments.Target)!;
         if (power is null && parse.GetValue(arguments.CostMatrix) is { } matrix)
         {
-            foreach (Option<string?> option in (ReadOnlySpan<Option<string?>>)[arguments.Cost, arguments.WeightsSource, arguments.WeightsTarget, arguments.WeightsColumn])
+            foreach (
+                Option<string?> option in (ReadOnlySpan<Option<string?>>)
+                    [arguments.Cost, arguments.WeightsSource, arguments.WeightsTarget, arguments.WeightsColumn]
+            )
             {
                 if (parse.GetValue(option) is not null)
-                    throw new InputException($"{option.Name} means nothing with --cost-matrix: SOURCE and TARGET are the weights.");
+                    throw new InputException(
+                        $"{option.Name} means nothing with --cost-matrix: SOURCE and TARGET are the weights."
+                    );
             }
             A = Weights(reader.Read(source), null);
             B = Weights(reader.Read(target), null);
@@ -33,7 +38,10 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
                     $"{matrix}: {costs.Rows} x {costs.Columns} costs for {A.Count} weights in {source} and {B.Count} in {target}: the counts must agree."
                 );
             }
-            costs.Require(cost => !double.IsNaN(cost) && !double.IsNegativeInfinity(cost), "a cost must be finite, or inf to forbid the pair");
+            costs.Require(
+                cost => !double.IsNaN(cost) && !double.IsNegativeInfinity(cost),
+                "a cost must be finite, or inf to forbid the pair"
+            );
             _geometry = () =>
                 costs.Singles is { } singles
                     ? new CostMatrix(costs.Rows, costs.Columns, singles)
@@ -106,7 +114,9 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
         if (p < 1)
             throw new InputException(FormattableString.Invariant($"--p {p}: the order of a distance must be at least 1."));
         if (name is "sqeuclidean" or "half-sqeuclidean" or "cosine")
-            throw new InputException($"--cost {name}: is no distance, so it has no W_p: give euclidean, cityblock, chebyshev, sphere or minkowski:P, or use 'ot solve'.");
+            throw new InputException(
+                $"--cost {name}: is no distance, so it has no W_p: give euclidean, cityblock, chebyshev, sphere or minkowski:P, or use 'ot solve'."
+            );
         return TransportArguments.ParseCost(name ?? "euclidean").ToPower(p);
     }
 

@@ -47,7 +47,10 @@ static class ProgressBar
         if (double.IsFinite(look.Rate))
             text += string.Create(CultureInfo.InvariantCulture, $", {look.Rate:0.#}/s");
         if (look.Remaining is { } left)
-            text += string.Create(CultureInfo.InvariantCulture, $", {(left.TotalHours >= 24 ? $"{left.TotalDays:0} days" : left.ToString(@"h\:mm\:ss", CultureInfo.InvariantCulture))} left");
+            text += string.Create(
+                CultureInfo.InvariantCulture,
+                $", {(left.TotalHours >= 24 ? $"{left.TotalDays:0} days" : left.ToString(@"h\:mm\:ss", CultureInfo.InvariantCulture))} left"
+            );
         return text;
     }
 }

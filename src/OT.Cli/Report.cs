@@ -92,7 +92,9 @@ sealed record Report
         foreach ((string name, object? value) in Entries())
         {
             // For people: what is unknown, empty, or a part of the value that the problem does not have, is left out.
-            bool absent = value is null or "" or double.NaN || (value is 0.0 && name is not ("value" or "distance" or "transportCost" or "gap" or "marginalError"));
+            bool absent =
+                value is null or "" or double.NaN
+                || (value is 0.0 && name is not ("value" or "distance" or "transportCost" or "gap" or "marginalError"));
             if (absent || name is "feasibleTransportCost" or "feasibleValue")
                 continue;
             output.WriteLine($"{Spaced(name), -24}{Convert.ToString(value, CultureInfo.InvariantCulture)}");

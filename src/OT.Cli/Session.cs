@@ -7,7 +7,13 @@ namespace OT.Cli;
 /// The work runs on its own thread. Solvers stop by themselves soon after the token fires; a phase that does not (reading a huge file, a statistic over
 /// all pairs) is abandoned after <see cref="Grace"/>. Whoever claims the output first writes it: the work or the abandonment, never both.
 /// </remarks>
-sealed class Session(Func<Stream> standardInput, TextWriter output, TextWriter error, bool showProgress, CancellationToken cancellation)
+sealed class Session(
+    Func<Stream> standardInput,
+    TextWriter output,
+    TextWriter error,
+    bool showProgress,
+    CancellationToken cancellation
+)
 {
     /// <summary>How long an interrupted phase may take to come to a result by itself; what is left of half a second starts and ends the process.</summary>
     static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(300);
@@ -41,7 +47,7 @@ sealed class Session(Func<Stream> standardInput, TextWriter output, TextWriter e
         try
         {
             if (showProgress)
-                ProgressBar.Show(task, Progress, error, cancellation);
+                Draw(task);
             task.Wait(cancellation);
         }
         catch (OperationCanceledException)
@@ -50,6 +56,19 @@ sealed class Session(Func<Stream> standardInput, TextWriter output, TextWriter e
                 return Guarded(Abandon);
         }
         return task.GetAwaiter().GetResult();
+    }
+
+    /// <summary>Draws progress. A terminal that cannot be drawn on, or goes away, is no reason to lose the work.</summary>
+    void Draw(Task task)
+    {
+        try
+        {
+            ProgressBar.Show(task, Progress, error, cancellation);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            Debug.WriteLine(e);
+        }
     }
 
     int Abandon()

@@ -33,7 +33,13 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         {
             WriteState(outputs);
             if (_json)
-                new Report { Status = nameof(SolverStatus.Cancelled), Method = asked, Iterations = _state?.Iterations, Epsilon = _state?.Epsilon }.Write(output, json: true);
+                new Report
+                {
+                    Status = nameof(SolverStatus.Cancelled),
+                    Method = asked,
+                    Iterations = _state?.Iterations,
+                    Epsilon = _state?.Epsilon,
+                }.Write(output, json: true);
         };
         double? power = isDistance ? parse.GetValue(arguments.P) ?? 2 : null;
         ProblemInput input = new ProblemInput(arguments, parse, console.OpenReader()).ReadFiles(power);
@@ -50,7 +56,9 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         LinearProblem problem = input.Build(entropic);
         TransportMethod method = MethodOf(asked, problem, backend, precision, out string why);
         if (method == TransportMethod.Assignment && problem.A.Count != problem.B.Count)
-            throw new InputException($"--method assignment: {problem.A.Count} sources and {problem.B.Count} targets: it needs as many, with equal weights.");
+            throw new InputException(
+                $"--method assignment: {problem.A.Count} sources and {problem.B.Count} targets: it needs as many, with equal weights."
+            );
         TransportResult result = Solve(problem, method, backend, precision, resumed);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
@@ -87,8 +95,14 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         LinearProblem problem = result.Problem;
         Certificate? certificate = Certify(result);
         report = certificate is null
-            ? report with { Verdict = "not made: the run was stopped and the problem is large" }
-            : report.With(certificate) with { Verdict = Verdict.Of(problem, certificate, result.Value, Math.Max(Tolerance, result.MarginalError)) };
+            ? report with
+            {
+                Verdict = "not made: the run was stopped and the problem is large",
+            }
+            : report.With(certificate) with
+            {
+                Verdict = Verdict.Of(problem, certificate, result.Value, Math.Max(Tolerance, result.MarginalError)),
+            };
 
         if (!console.TryClaimOutput())
             return CommandLine.StoppedEarly;
@@ -96,7 +110,16 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         if (parse.GetValue(arguments.Checkpoint) is { } path && result.Potentials is { } potentials)
         {
             if (_state?.Iterations != result.Iterations)
-                _state = new SinkhornState(potentials, result.Iterations, result.Epsilon, _state?.Relaxation ?? 1, result.Errors);
+            {
+                _state = new SinkhornState(
+                    potentials,
+                    result.Iterations,
+                    result.Epsilon,
+                    _state?.Relaxation ?? 1,
+                    result.Errors,
+                    string.Equals(report.Precision, "single", StringComparison.Ordinal) ? OT.Backends.Precision.Float32 : OT.Backends.Precision.Float64
+                );
+            }
             lock (_writing)
                 Checkpoint.Save(path, _state);
         }
@@ -115,7 +138,12 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         console.Progress.Phase = "certifying";
         try
         {
-            return Certificate.Verify(result.Problem, result.Plan, result.Potentials, stopped ? CancellationToken.None : console.Cancellation);
+            return Certificate.Verify(
+                result.Problem,
+                result.Plan,
+                result.Potentials,
+                stopped ? CancellationToken.None : console.Cancellation
+            );
         }
         catch (OperationCanceledException)
         {
@@ -123,7 +151,13 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         }
     }
 
-    TransportResult Solve(LinearProblem problem, TransportMethod method, IBackend backend, Precision precision, SinkhornState? resumed)
+    TransportResult Solve(
+        LinearProblem problem,
+        TransportMethod method,
+        IBackend backend,
+        Precision precision,
+        SinkhornState? resumed
+    )
     {
         if (method == TransportMethod.Sinkhorn)
         {
@@ -140,7 +174,9 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             if (parse.GetValue(arguments.MaxIterations) is { } most)
                 options = options with { MaxIterations = (int)most };
             var sinkhorn = new Sinkhorn(options, backend);
-            return resumed is null ? sinkhorn.Solve(problem, console.Cancellation) : sinkhorn.Solve(problem, resumed, console.Cancellation);
+            return resumed is null
+                ? sinkhorn.Solve(problem, console.Cancellation)
+                : sinkhorn.Solve(problem, resumed, console.Cancellation);
         }
         var exact = new ExactOptions { TimeLimit = TimeLimit, Progress = console.Progress };
         if (parse.GetValue(arguments.MaxIterations) is { } limit)
@@ -156,7 +192,9 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
     double Tolerance => parse.GetValue(arguments.Tolerance) ?? 1e-6;
 
     TimeSpan TimeLimit =>
-        parse.GetValue(arguments.TimeLimit) is { } seconds ? TimeSpan.FromSeconds(Math.Min(seconds, 1e9)) : Timeout.InfiniteTimeSpan;
+        parse.GetValue(arguments.TimeLimit) is { } seconds
+            ? TimeSpan.FromSeconds(Math.Min(seconds, 1e9))
+            : Timeout.InfiniteTimeSpan;
 
     /// <summary>The method asked for and whether it is entropic; options that mean nothing for it are refused.</summary>
     (string Name, bool IsEntropic) Method()
@@ -171,17 +209,28 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             "auto" => strength,
             "sinkhorn" => true,
             "exact" or "network-simplex" or "assignment" or "univariate" => false,
-            _ => throw new InputException($"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn."),
+            _ => throw new InputException(
+                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn."
+            ),
         };
         if (!entropic)
         {
             foreach (
                 Option option in (ReadOnlySpan<Option>)
-                    [arguments.Epsilon, arguments.EpsilonScale, arguments.RhoSource, arguments.RhoTarget, arguments.Checkpoint, arguments.Resume]
+                    [
+                        arguments.Epsilon,
+                        arguments.EpsilonScale,
+                        arguments.RhoSource,
+                        arguments.RhoTarget,
+                        arguments.Checkpoint,
+                        arguments.Resume,
+                    ]
             )
             {
                 if (parse.GetResult(option) is { Implicit: false })
-                    throw new InputException($"{option.Name} means nothing for an exact method: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}.");
+                    throw new InputException(
+                        $"{option.Name} means nothing for an exact method: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
+                    );
             }
             if (parse.GetValue(arguments.Precision) is "single")
                 throw new InputException("--precision single means nothing for an exact method, which always works in double.");
@@ -226,8 +275,18 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         if (_json)
         {
             // What a solver leaves behind on the way to "no plan" is no answer.
-            (report with { Value = null, TransportCost = null, RegularizerValue = null, PenaltyValueSource = null, PenaltyValueTarget = null, Distance = null, Message = line })
-                .Write(console.Output, json: true);
+            (
+                report with
+                {
+                    Value = null,
+                    TransportCost = null,
+                    RegularizerValue = null,
+                    PenaltyValueSource = null,
+                    PenaltyValueTarget = null,
+                    Distance = null,
+                    Message = line,
+                }
+            ).Write(console.Output, json: true);
         }
         console.Error.WriteLine($"ot: {line}");
         return CommandLine.Infeasible;

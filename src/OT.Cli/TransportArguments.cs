@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using System.Numerics;
 using OT.Backends;
 using OT.Geometries;
 using OT.Problems;
@@ -11,30 +10,97 @@ namespace OT.Cli;
 /// <summary>The arguments of <c>ot solve</c>, <c>ot distance</c> and <c>ot certify</c>, declared once.</summary>
 sealed class TransportArguments
 {
-    public readonly Argument<string> Source = new("SOURCE") { Description = "Source points, one a row, or weights with --cost-matrix: .csv, .tsv, .npy, .npz:member, - for standard input." };
+    public readonly Argument<string> Source = new("SOURCE")
+    {
+        Description =
+            "Source points, one a row, or weights with --cost-matrix: .csv, .tsv, .npy, .npz:member, - for standard input.",
+    };
     public readonly Argument<string> Target = new("TARGET") { Description = "Target points or weights." };
-    public readonly Option<string?> Cost = Text("--cost", "NAME", "sqeuclidean (default), euclidean, cityblock, chebyshev, cosine, minkowski:P, half-sqeuclidean, sphere.");
-    public readonly Option<string?> CostMatrix = Text("--cost-matrix", "FILE", "Costs, one row for each source weight; inf forbids a pair. SOURCE and TARGET are weights then.");
-    public readonly Option<string?> WeightsSource = Text("--weights-source", "FILE", "Source weights; uniform with mass 1 when left out.");
-    public readonly Option<string?> WeightsTarget = Text("--weights-target", "FILE", "Target weights; uniform with mass 1 when left out.");
-    public readonly Option<string?> WeightsColumn = Text("--weights-column", "NAME", "The column of SOURCE and TARGET that holds weights; it is no coordinate then.");
+    public readonly Option<string?> Cost = Text(
+        "--cost",
+        "NAME",
+        "sqeuclidean (default), euclidean, cityblock, chebyshev, cosine, minkowski:P, half-sqeuclidean, sphere."
+    );
+    public readonly Option<string?> CostMatrix = Text(
+        "--cost-matrix",
+        "FILE",
+        "Costs, one row for each source weight; inf forbids a pair. SOURCE and TARGET are weights then."
+    );
+    public readonly Option<string?> WeightsSource = Text(
+        "--weights-source",
+        "FILE",
+        "Source weights; uniform with mass 1 when left out."
+    );
+    public readonly Option<string?> WeightsTarget = Text(
+        "--weights-target",
+        "FILE",
+        "Target weights; uniform with mass 1 when left out."
+    );
+    public readonly Option<string?> WeightsColumn = Text(
+        "--weights-column",
+        "NAME",
+        "The column of SOURCE and TARGET that holds weights; it is no coordinate then."
+    );
     public readonly Option<double?> P = Positive("--p", "P", "Order of the distance, at least 1; 2 when left out.");
-    public readonly Option<string?> Method = Text("--method", "NAME", "auto (default), exact, network-simplex, assignment, univariate, sinkhorn. auto is sinkhorn with --epsilon or --rho-*, else exact.");
-    public readonly Option<double?> Epsilon = Positive("--epsilon", "V", "Strength of entropy in cost units; 0.05 of the mean cost when left out.");
-    public readonly Option<string?> EpsilonScale = Text("--epsilon-scale", "SCALE", "absolute (default), mean, median, max, std: what --epsilon multiplies.");
-    public readonly Option<double?> RhoSource = Positive("--rho-source", "V", "Price of missing the source marginal; a hard constraint when left out.");
-    public readonly Option<double?> RhoTarget = Positive("--rho-target", "V", "Price of missing the target marginal; a hard constraint when left out.");
-    public readonly Option<double?> Tolerance = Positive("--tolerance", "T", "L1 error of both marginals at which iterations stop; 1e-6 when left out.");
-    public readonly Option<long?> MaxIterations = Whole<long>("--max-iterations", "N", 0, int.MaxValue, "Iterations at most; 10000 for sinkhorn and no limit for exact methods when left out.");
+    public readonly Option<string?> Method = Text(
+        "--method",
+        "NAME",
+        "auto (default), exact, network-simplex, assignment, univariate, sinkhorn. auto is sinkhorn with --epsilon or --rho-*, else exact."
+    );
+    public readonly Option<double?> Epsilon = Positive(
+        "--epsilon",
+        "V",
+        "Strength of entropy in cost units; 0.05 of the mean cost when left out."
+    );
+    public readonly Option<string?> EpsilonScale = Text(
+        "--epsilon-scale",
+        "SCALE",
+        "absolute (default), mean, median, max, std: what --epsilon multiplies."
+    );
+    public readonly Option<double?> RhoSource = Positive(
+        "--rho-source",
+        "V",
+        "Price of missing the source marginal; a hard constraint when left out."
+    );
+    public readonly Option<double?> RhoTarget = Positive(
+        "--rho-target",
+        "V",
+        "Price of missing the target marginal; a hard constraint when left out."
+    );
+    public readonly Option<double?> Tolerance = Positive(
+        "--tolerance",
+        "T",
+        "L1 error of both marginals at which iterations stop; 1e-6 when left out."
+    );
+    public readonly Option<long?> MaxIterations = Whole(
+        "--max-iterations",
+        "N",
+        0,
+        int.MaxValue,
+        "Iterations at most; 10000 for sinkhorn and no limit for exact methods when left out."
+    );
     public readonly Option<double?> TimeLimit = Positive("--time-limit", "SECONDS", "Wall-clock time of the solve at most.");
     public readonly Option<string?> Backend = Text("--backend", "NAME", "auto (default), or a name that 'ot backends' lists.");
-    public readonly Option<long?> Threads = Whole<long>("--threads", "N", 1, 4096, "Threads; all processors when left out.");
+    public readonly Option<long?> Threads = Whole("--threads", "N", 1, 4096, "Threads; all processors when left out.");
     public readonly Option<string?> Precision = Text("--precision", "NAME", "double (default) or single: what sinkhorn streams.");
-    public readonly Option<long?> Memory = new("--memory") { HelpName = "BYTES", Description = "Bytes that the solve may take; K, M, G, T may follow the number.", CustomParser = ParseBytes };
-    public readonly Option<string?> Plan = Text("--plan", "FILE", "The plan: .csv triples row,column,mass from 0, .npy dense, .npz compressed rows.");
+    public readonly Option<long?> Memory = new("--memory")
+    {
+        HelpName = "BYTES",
+        Description = "Bytes that the solve may take; K, M, G, T may follow the number.",
+        CustomParser = ParseBytes,
+    };
+    public readonly Option<string?> Plan = Text(
+        "--plan",
+        "FILE",
+        "The plan: .csv triples row,column,mass from 0, .npy dense, .npz compressed rows."
+    );
     public readonly Option<string?> Potentials = Text("--potentials", "FILE.npz", "The dual potentials f and g.");
     public readonly Option<string?> Plot = Text("--plot", "FILE.svg", "A picture of the plan.");
-    public readonly Option<string?> Checkpoint = Text("--checkpoint", "FILE.npz", "Where sinkhorn keeps its state while it runs.");
+    public readonly Option<string?> Checkpoint = Text(
+        "--checkpoint",
+        "FILE.npz",
+        "Where sinkhorn keeps its state while it runs."
+    );
     public readonly Option<string?> Resume = Text("--resume", "FILE.npz", "A state to go on from.");
     public readonly Option<bool> Json = new("--json") { Description = "One JSON object on standard output." };
 
@@ -63,7 +129,10 @@ sealed class TransportArguments
 
     public void AddSolverTo(Command command)
     {
-        foreach (Option option in (ReadOnlySpan<Option>)[Method, MaxIterations, TimeLimit, Backend, Threads, Precision, Memory, Plot, Checkpoint, Resume])
+        foreach (
+            Option option in (ReadOnlySpan<Option>)
+                [Method, MaxIterations, TimeLimit, Backend, Threads, Precision, Memory, Plot, Checkpoint, Resume]
+        )
             command.Add(option);
     }
 
@@ -109,7 +178,8 @@ sealed class TransportArguments
             _ => throw new InputException($"--precision {name}: not known: there are double and single."),
         };
 
-    static Option<string?> Text(string name, string value, string description) => new(name) { HelpName = value, Description = description };
+    static Option<string?> Text(string name, string value, string description) =>
+        new(name) { HelpName = value, Description = description };
 
     static Option<double?> Positive(string name, string value, string description) =>
         new(name)
@@ -125,17 +195,22 @@ sealed class TransportArguments
             },
         };
 
-    static Option<T?> Whole<T>(string name, string value, T low, T high, string description)
-        where T : struct, IBinaryInteger<T> =>
+    static Option<long?> Whole(string name, string value, long low, long high, string description) =>
         new(name)
         {
             HelpName = value,
             Description = description,
             CustomParser = result =>
             {
-                if (T.TryParse(Token(result), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out T number) && number >= low && number <= high)
+                if (
+                    long.TryParse(Token(result), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number)
+                    && number >= low
+                    && number <= high
+                )
                     return number;
-                result.AddError(FormattableString.Invariant($"{name} {Token(result)}: must be a whole number from {low} to {high}."));
+                result.AddError(
+                    FormattableString.Invariant($"{name} {Token(result)}: must be a whole number from {low} to {high}.")
+                );
                 return null;
             },
         };

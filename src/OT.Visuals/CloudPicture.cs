@@ -53,18 +53,23 @@ static class CloudPicture
         lines = [.. lines.Take(WithinInk(lines, Ink * plotWidth * plotHeight))];
         DrawLinks(canvas, lines);
 
-        double area = AreaPerMass(result, sources, targets, plotWidth * plotHeight);
-        foreach (int j in targets)
+        double[] a = [.. sources.Select(i => result.Problem.A.Weights[i])];
+        double[] b = [.. targets.Select(j => result.Problem.B.Weights[j])];
+        double heaviest = Math.Max(a.Max(), b.Max());
+        double area = LargestArea(
+            (a.Sum(weight => weight / heaviest) + b.Sum(weight => weight / heaviest)) / 2,
+            plotWidth * plotHeight
+        );
+        for (int k = 0; k < targets.Length; k++)
         {
-            (double px, double py) = Pixel(to[j]);
-            canvas.Add($"""<path class="y" d="{Diamond(px, py, area * result.Problem.B.Weights[j])}"/>""");
+            (double px, double py) = Pixel(to[targets[k]]);
+            canvas.Add($"""<path class="y" d="{Diamond(px, py, area * (b[k] / heaviest))}"/>""");
         }
-        foreach (int i in sources)
+        for (int k = 0; k < sources.Length; k++)
         {
-            (double px, double py) = Pixel(from[i]);
-            canvas.Add(
-                $"""<circle class="x" cx="{px:0.##}" cy="{py:0.##}" r="{Math.Sqrt(area * result.Problem.A.Weights[i] / Math.PI):0.###}"/>"""
-            );
+            (double px, double py) = Pixel(from[sources[k]]);
+            double radius = Math.Sqrt(area * (a[k] / heaviest) / Math.PI);
+            canvas.Add($"""<circle class="x" cx="{px:0.##}" cy="{py:0.##}" r="{radius:0.###}"/>""");
         }
         Legend(canvas, result, links, lines.Count, widest, sources.Length, targets.Length);
         return canvas.Document(Width, bottom + 50, Headline.Title(result), Headline.Values(result));
@@ -94,24 +99,9 @@ static class CloudPicture
         return (axis == 0 ? "principal axis 1" : "principal axis 2") + share;
     }
 
-    /// <summary>Marks cover about 6 % of the plot, the largest between 2 and 14 pixels in radius; all areas by one factor.</summary>
-    static double AreaPerMass(TransportResult result, int[] sources, int[] targets, double plot)
-    {
-        double sum = 0,
-            max = 0;
-        foreach (
-            (Measure measure, int[] indices) in (ReadOnlySpan<(Measure, int[])>)
-                [(result.Problem.A, sources), (result.Problem.B, targets)]
-        )
-        {
-            foreach (int i in indices)
-            {
-                sum += measure.Weights[i] / 2;
-                max = Math.Max(max, measure.Weights[i]);
-            }
-        }
-        return Math.Clamp(0.06 * plot / 2 / (sum / max), Math.PI * 4, Math.PI * 196) / max;
-    }
+    /// <summary>Area of the heaviest mark: all together cover about 6 % of the plot, and the heaviest has a radius of 2 to 14 pixels.</summary>
+    static double LargestArea(double relativeMass, double plot) =>
+        Math.Clamp(0.03 * plot / relativeMass, Math.PI * 4, Math.PI * 196);
 
     static string Diamond(double x, double y, double area)
     {

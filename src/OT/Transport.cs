@@ -58,7 +58,8 @@ public static class Transport
     )
     {
         ArgumentNullException.ThrowIfNull(problem);
-        long bytes = method == TransportMethod.Sinkhorn ? EntropicBytes(problem, backend, precision) : ExactBytes(problem, method);
+        long bytes =
+            method == TransportMethod.Sinkhorn ? EntropicBytes(problem, backend, precision) : ExactBytes(problem, method);
         long limit = memoryLimit ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (bytes > limit)
         {
@@ -94,7 +95,10 @@ public static class Transport
         TransportChoice choice = Choose(problem, memoryLimit, backend, precision);
         TransportResult result = choice.Method switch
         {
-            TransportMethod.Sinkhorn => new Sinkhorn(Options<SinkhornOptions>(options, choice), backend).Solve(problem, cancellation),
+            TransportMethod.Sinkhorn => new Sinkhorn(Options<SinkhornOptions>(options, choice), backend).Solve(
+                problem,
+                cancellation
+            ),
             TransportMethod.Univariate => new Univariate(Options<ExactOptions>(options, choice)).Solve(problem, cancellation),
             TransportMethod.Assignment => new Assignment(Options<ExactOptions>(options, choice)).Solve(problem, cancellation),
             _ => new NetworkSimplex(Options<ExactOptions>(options, choice)).Solve(problem, cancellation),
@@ -140,19 +144,31 @@ public static class Transport
     static (TransportMethod, string) Pick(LinearProblem problem)
     {
         if (Sinkhorn.Supports(problem))
-            return (TransportMethod.Sinkhorn, problem.IsBalanced ? "the problem has entropy" : "the problem has entropy and penalised marginals");
+            return (
+                TransportMethod.Sinkhorn,
+                problem.IsBalanced ? "the problem has entropy" : "the problem has entropy and penalised marginals"
+            );
         if (!problem.IsBalanced)
-            throw new NotSupportedException("Penalised marginals are solved with entropy: set Regularizer = Regularizer.Entropy(...).");
+            throw new NotSupportedException(
+                "Penalised marginals are solved with entropy: set Regularizer = Regularizer.Entropy(...)."
+            );
         if (problem.Geometry is PointCloud { Dimension: 1 } && Univariate.Supports(problem))
             return (TransportMethod.Univariate, "points on a line and a convex cost of the difference: sorting is optimal");
         bool uniform = problem.Geometry.Rows == problem.Geometry.Columns && IsConstant(problem.A) && IsConstant(problem.B);
         if (uniform && problem.Geometry is CostMatrix { Rows: <= AssignmentLimit } && Assignment.Supports(problem))
-            return (TransportMethod.Assignment, "a stored matrix with as many rows as columns and equal weights: a permutation is optimal");
+            return (
+                TransportMethod.Assignment,
+                "a stored matrix with as many rows as columns and equal weights: a permutation is optimal"
+            );
         if (!NetworkSimplex.Supports(problem))
-            throw new NotSupportedException($"No solver takes {problem.Regularizer.GetType().Name} on {problem.Geometry.GetType().Name}.");
+            throw new NotSupportedException(
+                $"No solver takes {problem.Regularizer.GetType().Name} on {problem.Geometry.GetType().Name}."
+            );
         return (
             TransportMethod.NetworkSimplex,
-            uniform ? "an exact solve with equal weights on points, where it outruns an assignment solver" : "an exact solve of a general problem"
+            uniform
+                ? "an exact solve with equal weights on points, where it outruns an assignment solver"
+                : "an exact solve of a general problem"
         );
     }
 
@@ -181,6 +197,7 @@ public static class Transport
         {
             >= 1L << 30 => FormattableString.Invariant($"{bytes / (double)(1L << 30):0.0} GiB"),
             >= 1L << 20 => FormattableString.Invariant($"{bytes / (double)(1L << 20):0.0} MiB"),
+            >= 1L << 10 => FormattableString.Invariant($"{bytes / (double)(1L << 10):0.0} KiB"),
             _ => FormattableString.Invariant($"{bytes} bytes"),
         };
 

@@ -20,7 +20,10 @@ public sealed class TransportTests
         Assert.Equal(0.23, exact.Value, 1e-12);
         Assert.StartsWith("NetworkSimplex: ", exact.Why, StringComparison.Ordinal);
         TransportResult entropic = Transport.Solve(
-            s_golden with { Regularizer = Regularizer.Entropy(Epsilon.Absolute(0.1)) },
+            s_golden with
+            {
+                Regularizer = Regularizer.Entropy(Epsilon.Absolute(0.1)),
+            },
             new SinkhornOptions { Tolerance = 1e-12 }
         );
         Assert.Equal(0.2506649150, entropic.Value, 1e-10);
@@ -42,7 +45,8 @@ public sealed class TransportTests
         Assert.Equal(TransportMethod.NetworkSimplex, Choose(s_costs, s_golden.A, s_golden.B));
         Assert.Equal(TransportMethod.Sinkhorn, Transport.Choose(s_golden with { Regularizer = Regularizer.Entropy() }).Method);
 
-        static TransportMethod Choose(Geometry geometry, Measure a, Measure b) => Transport.Choose(new LinearProblem(geometry, a, b)).Method;
+        static TransportMethod Choose(Geometry geometry, Measure a, Measure b) =>
+            Transport.Choose(new LinearProblem(geometry, a, b)).Method;
     }
 
     [Fact]
@@ -50,7 +54,11 @@ public sealed class TransportTests
     {
         Matrix line = new(2, 1, [0, 1]);
         Matrix shifted = new(2, 1, [1, 2]);
-        var problem = new LinearProblem(new PointCloud(line, shifted, GroundCost.Euclidean.ToPower(0.5)), Measure.Uniform(2), Measure.Uniform(2));
+        var problem = new LinearProblem(
+            new PointCloud(line, shifted, GroundCost.Euclidean.ToPower(0.5)),
+            Measure.Uniform(2),
+            Measure.Uniform(2)
+        );
         // Sorted: (1 + 1)/2; the optimum leaves the shared point where it is: sqrt(2)/2.
         Assert.Equal(Math.Sqrt(2) / 2, Transport.Solve(problem).Value, 1e-12);
     }
@@ -67,7 +75,9 @@ public sealed class TransportTests
     public void Options_of_another_solver_are_refused()
     {
         Assert.Throws<ArgumentException>(() => Transport.Solve(s_golden, new SinkhornOptions()));
-        Assert.Throws<ArgumentException>(() => Transport.Solve(s_golden with { Regularizer = Regularizer.Entropy() }, new ExactOptions()));
+        Assert.Throws<ArgumentException>(() =>
+            Transport.Solve(s_golden with { Regularizer = Regularizer.Entropy() }, new ExactOptions())
+        );
     }
 
     [Fact]
@@ -95,7 +105,11 @@ public sealed class TransportTests
     public void Distance_between_weighted_measures()
     {
         Matrix points = new(2, 1, [0, 4]);
-        Assert.Equal(Math.Sqrt(0.25 * 16), Transport.Distance(Measure.Of([0.75, 0.25], points), Measure.Of([0.5, 0.5], points)), 1e-14);
+        Assert.Equal(
+            Math.Sqrt(0.25 * 16),
+            Transport.Distance(Measure.Of([0.75, 0.25], points), Measure.Of([0.5, 0.5], points)),
+            1e-14
+        );
     }
 
     [Fact]
@@ -105,6 +119,8 @@ public sealed class TransportTests
         Assert.Throws<ArgumentOutOfRangeException>(() => Transport.Distance(points, points, 0.5));
         Assert.Throws<ArgumentException>(() => Transport.Distance(Measure.Uniform(2), Measure.Uniform(points)));
         Assert.Throws<ArgumentException>(() => Transport.Distance(Measure.Of([1.0, 1.0], points), Measure.Uniform(points)));
-        Assert.Throws<OperationCanceledException>(() => Transport.Distance(points, points, cancellation: new CancellationToken(true)));
+        Assert.Throws<OperationCanceledException>(() =>
+            Transport.Distance(points, points, cancellation: new CancellationToken(true))
+        );
     }
 }

@@ -11,6 +11,9 @@ public interface IBackend : IDisposable
     /// <summary>Number of threads that work on one operator.</summary>
     int Threads { get; }
 
+    /// <summary>Bytes that one operator may take; <see cref="long.MaxValue"/> without a limit.</summary>
+    long MemoryLimit { get; }
+
     /// <summary>Bytes that <see cref="Bind"/> would take beyond the geometry itself; told before it is taken.</summary>
     long EstimateBytes(Geometry geometry, Precision precision);
 

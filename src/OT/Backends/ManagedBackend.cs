@@ -14,7 +14,6 @@ namespace OT.Backends;
 public sealed class ManagedBackend : IBackend
 {
     readonly RowBlocks _blocks;
-    readonly long _memoryLimit;
     readonly int _width;
 
     /// <summary>A back end with its own threads.</summary>
@@ -31,7 +30,7 @@ public sealed class ManagedBackend : IBackend
         if (memoryLimit is { } bytes)
             ArgumentOutOfRangeException.ThrowIfNegative(bytes, nameof(memoryLimit));
         _blocks = new RowBlocks(threads ?? Environment.ProcessorCount);
-        _memoryLimit = memoryLimit ?? long.MaxValue;
+        MemoryLimit = memoryLimit ?? long.MaxValue;
         _width = width;
         Name = width switch
         {
@@ -47,6 +46,9 @@ public sealed class ManagedBackend : IBackend
 
     /// <inheritdoc/>
     public int Threads => _blocks.Threads;
+
+    /// <inheritdoc/>
+    public long MemoryLimit { get; }
 
     /// <inheritdoc/>
     public long EstimateBytes(Geometry geometry, Precision precision)
@@ -76,13 +78,13 @@ public sealed class ManagedBackend : IBackend
     public ICostOperator Bind(Geometry geometry, Precision precision = Precision.Float64, CancellationToken cancellation = default)
     {
         long bytes = EstimateBytes(geometry, precision);
-        if (bytes > _memoryLimit)
+        if (bytes > MemoryLimit)
         {
             throw new BackendException(
                 Name,
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"the operator needs {bytes:N0} bytes for {geometry.Rows} x {geometry.Columns}, more than the limit of {_memoryLimit:N0}."
+                    $"the operator needs {bytes:N0} bytes for {geometry.Rows} x {geometry.Columns}, more than the limit of {MemoryLimit:N0}."
                 )
             );
         }

@@ -29,7 +29,4 @@ public sealed record SinkhornStep
 
     /// <summary>Error at which iterations end early; 0 by default, never.</summary>
     public double Tolerance { get; init; }
-
-    /// <summary>Whether scaling passes over a stored float kernel are wanted: advice, which an operator may decline.</summary>
-    public bool PreferScaling { get; init; }
 }

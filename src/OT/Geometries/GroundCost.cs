@@ -48,7 +48,7 @@ public abstract class GroundCost
             _ => new MinkowskiCost(p),
         };
 
-    /// <summary>A cost given as a function, with its gradient where gradients are wanted.</summary>
+    /// <summary>A cost given as a function, with its gradient where gradients are wanted. Both are called from several threads at once.</summary>
     public static GroundCost Custom(PointCost cost, PointCostGradient? gradient = null)
     {
         ArgumentNullException.ThrowIfNull(cost);

@@ -1,10 +1,11 @@
 using System.Collections.Immutable;
+using OT.Backends;
 using OT.Results;
 using OT.Solvers.Entropic;
 
 namespace OT.IO;
 
-/// <summary>Keeps the state of an interrupted <see cref="Sinkhorn"/> run in a .npz file: <c>f, g, iterations, epsilon, relaxation, errors, version</c>.</summary>
+/// <summary>Keeps the state of an interrupted <see cref="Sinkhorn"/> run in a .npz file: <c>f, g, iterations, epsilon, relaxation, single, errors, version</c>.</summary>
 public static class Checkpoint
 {
     /// <summary>The version written; a file of a later one is refused.</summary>
@@ -27,6 +28,7 @@ public static class Checkpoint
                     ("iterations", new NpyArray([(long)state.Iterations])),
                     ("epsilon", new NpyArray([state.Epsilon])),
                     ("relaxation", new NpyArray([state.Relaxation])),
+                    ("single", new NpyArray([state.Precision == Precision.Float32 ? 1L : 0L])),
                     ("errors", new NpyArray([.. state.Errors], state.Errors.Length))
                 )
         );
@@ -43,7 +45,8 @@ public static class Checkpoint
             checked((int)PlanFile.Number(arrays, "iterations", path)),
             PlanFile.Number(arrays, "epsilon", path),
             PlanFile.Number(arrays, "relaxation", path),
-            ImmutableArray.Create(PlanFile.Required(arrays, "errors", path).ToDoubles())
+            ImmutableArray.Create(PlanFile.Required(arrays, "errors", path).ToDoubles()),
+            PlanFile.Number(arrays, "single", path) == 0 ? Precision.Float64 : Precision.Float32
         );
     }
 }

@@ -112,6 +112,9 @@ public sealed class NpyArray
             expected = checked(expected * axis);
         }
         if (expected != count)
-            throw new ArgumentException($"The shape ({string.Join(", ", Shape)}) holds {expected} values, not {count}.", nameof(count));
+            throw new ArgumentException(
+                $"The shape ({string.Join(", ", Shape)}) holds {expected} values, not {count}.",
+                nameof(count)
+            );
     }
 }

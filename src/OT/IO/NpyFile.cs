@@ -44,7 +44,8 @@ public static class NpyFile
             throw new InvalidDataException($"{name}: .npy version {prefix[6]}.{prefix[7]}: versions 1 to 3 can be read.");
         var size = new byte[prefix[6] == 1 ? 2 : 4];
         Fill(stream, size, name);
-        uint headerLength = size.Length == 2 ? BinaryPrimitives.ReadUInt16LittleEndian(size) : BinaryPrimitives.ReadUInt32LittleEndian(size);
+        uint headerLength =
+            size.Length == 2 ? BinaryPrimitives.ReadUInt16LittleEndian(size) : BinaryPrimitives.ReadUInt32LittleEndian(size);
         if (headerLength > MaxHeader)
             throw new InvalidDataException($"{name}: a header of {headerLength} bytes: the file is damaged.");
         var text = new byte[headerLength];
@@ -222,7 +223,8 @@ public static class NpyFile
         return new UTF32Encoding(header.BigEndian, byteOrderMark: false).GetString(bytes).TrimEnd('\0');
     }
 
-    static bool TryFill(Stream stream, Span<byte> bytes) => stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false) == bytes.Length;
+    static bool TryFill(Stream stream, Span<byte> bytes) =>
+        stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false) == bytes.Length;
 
     static void Fill(Stream stream, Span<byte> bytes, string name)
     {

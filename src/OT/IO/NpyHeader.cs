@@ -49,7 +49,9 @@ sealed record NpyHeader(string Descr, bool FortranOrder, int[] Shape)
             if (type.StartsWith('O'))
                 throw new InvalidDataException($"{name}: holds pickled Python objects: save numbers instead.");
             if (!int.TryParse(type.AsSpan(1), NumberStyles.None, CultureInfo.InvariantCulture, out int size))
-                throw new InvalidDataException($"{name}: holds values of type '{descr}': floats, integers and booleans can be read.");
+                throw new InvalidDataException(
+                    $"{name}: holds values of type '{descr}': floats, integers and booleans can be read."
+                );
             return new NpyHeader(descr, fortran, lengths)
             {
                 Kind = type[0],
@@ -74,7 +76,10 @@ sealed record NpyHeader(string Descr, bool FortranOrder, int[] Shape)
         for (int end = at; end < text.Length; end++)
         {
             char c = text[end];
-            depth += c is '(' or '[' ? 1 : c is ')' or ']' ? -1 : 0;
+            depth +=
+                c is '(' or '[' ? 1
+                : c is ')' or ']' ? -1
+                : 0;
             if (depth == 0 && c is ',' or '}')
                 return text[at..end].Trim();
         }

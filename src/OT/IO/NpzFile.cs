@@ -36,7 +36,9 @@ public static class NpzFile
         if (member is null)
         {
             if (members.Count != 1)
-                throw new InvalidDataException($"{name}: holds {members.Count} arrays ({string.Join(", ", members)}): name one as {name}:MEMBER.");
+                throw new InvalidDataException(
+                    $"{name}: holds {members.Count} arrays ({string.Join(", ", members)}): name one as {name}:MEMBER."
+                );
             member = members[0];
         }
         ZipArchiveEntry entry =

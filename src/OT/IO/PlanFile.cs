@@ -49,7 +49,9 @@ public static class PlanFile
                 ".npy" when NpyFile.Read(path) is { Shape.Length: 2, Text: null } array => new DensePlan(array.ToMatrix()),
                 ".npy" => throw new InvalidDataException($"{path}: a plan has two axes."),
                 ".npz" => Read(NpzFile.ReadAll(path), path)
-                    ?? throw new InvalidDataException($"{path}: holds no plan: 'data, indices, indptr, shape' or a dense 'plan' is wanted."),
+                    ?? throw new InvalidDataException(
+                        $"{path}: holds no plan: 'data, indices, indptr, shape' or a dense 'plan' is wanted."
+                    ),
                 _ => throw new ArgumentException($"{path}: a plan is read from .npy or .npz.", nameof(path)),
             };
         }

@@ -20,6 +20,10 @@ public static class MathNetExtensions
         if (matrix.Rows == 0 || matrix.Columns == 0)
             throw new ArgumentException("An empty matrix has no MathNet counterpart.", nameof(matrix));
         // MathNet stores columns one after the other: our transpose in memory.
-        return new MathNet.Numerics.LinearAlgebra.Double.DenseMatrix(matrix.Rows, matrix.Columns, matrix.Transpose().Values.ToArray());
+        return new MathNet.Numerics.LinearAlgebra.Double.DenseMatrix(
+            matrix.Rows,
+            matrix.Columns,
+            matrix.Transpose().Values.ToArray()
+        );
     }
 }

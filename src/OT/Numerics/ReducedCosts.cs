@@ -43,16 +43,17 @@ internal static class ReducedCosts
         ref double min
     )
     {
-        double magnitude = Math.Abs(price);
         for (int k = start; k < costs.Length; k++)
         {
-            double c = costs[k],
-                g = prices[k];
-            double key = c - price - g + (slack * (Math.Abs(c) + magnitude + Math.Abs(g)));
+            double key = Key(costs[k], prices[k], price, slack);
             if (key < min)
                 (min, at) = (key, k);
         }
     }
+
+    /// <summary><c>(c − f − g) + slack (|c| + |f| + |g|)</c>.</summary>
+    public static double Key(double c, double g, double f, double slack) =>
+        c - f - g + (slack * (Math.Abs(c) + Math.Abs(f) + Math.Abs(g)));
 
     static int ArgMin512(ReadOnlySpan<double> costs, ReadOnlySpan<double> prices, double price, double rounding, out double min)
     {
@@ -235,7 +236,9 @@ internal static class ReducedCosts
                 {
                     d = Vector512.ConditionalSelect(less, h, d);
                     d.StoreUnsafe(ref d0, (nuint)k);
-                    Vector512.ConditionalSelect(less.AsInt64(), self, Vector512.LoadUnsafe(ref from0, (nuint)k)).StoreUnsafe(ref from0, (nuint)k);
+                    Vector512
+                        .ConditionalSelect(less.AsInt64(), self, Vector512.LoadUnsafe(ref from0, (nuint)k))
+                        .StoreUnsafe(ref from0, (nuint)k);
                 }
                 less = Vector512.LessThan(d, best);
                 best = Vector512.ConditionalSelect(less, d, best);

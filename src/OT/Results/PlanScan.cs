@@ -10,7 +10,7 @@ internal sealed class PlanScan(Geometry geometry, TransportPlan plan, Cancellati
 {
     const int Block = 16; // rows added plainly before they enter a compensated sum
     const int MaxChunks = 32;
-    const int ChunkDoubles = 4_000_000; // per accumulator, all chunks together
+    const int ChunkDoubles = 1_000_000; // per accumulator, all chunks together
     const long ParallelPairs = 1 << 15;
     const double SmallestNormal = 2.2250738585072014e-308;
 

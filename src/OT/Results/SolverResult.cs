@@ -40,6 +40,8 @@ public abstract class SolverResult
     public void EnsureConverged()
     {
         if (!Converged)
-            throw new InvalidOperationException($"The solver stopped with {Status} after {Iterations} iterations. {Message}".TrimEnd());
+            throw new InvalidOperationException(
+                $"The solver stopped with {Status} after {Iterations} iterations. {Message}".TrimEnd()
+            );
     }
 }

@@ -61,7 +61,13 @@ public sealed class BadInputTests : IDisposable
     public void MassMismatchInfeasible()
     {
         string heavy = _files.Write("heavy.csv", "1\n1\n1\n");
-        foreach (string[] more in (string[][])[[], ["--epsilon", "0.1"]])
+        foreach (
+            string[] more in (string[][])
+                [
+                    [],
+                    ["--epsilon", "0.1"],
+                ]
+        )
         {
             Outcome outcome = Ot.Run(["solve", _files.A, heavy, "--cost-matrix", _files.C, .. more]);
             Assert.Equal(3, outcome.Code);
@@ -72,7 +78,10 @@ public sealed class BadInputTests : IDisposable
         string plan = _files.Write("p.csv", "0,0,1\n");
         Assert.Equal(3, Ot.Run("certify", _files.A, heavy, "--cost-matrix", _files.C, "--plan", plan).Code);
         // A price on the marginals makes it a problem again.
-        Assert.Equal(0, Ot.Run("solve", _files.A, heavy, "--cost-matrix", _files.C, "--rho-source", "1", "--rho-target", "1").Code);
+        Assert.Equal(
+            0,
+            Ot.Run("solve", _files.A, heavy, "--cost-matrix", _files.C, "--rho-source", "1", "--rho-target", "1").Code
+        );
     }
 
     [Fact]
@@ -117,7 +126,13 @@ public sealed class BadInputTests : IDisposable
     {
         Outcome outcome = Ot.Run(_files.Args("solve", option, value));
         Assert.Equal(2, outcome.Code);
-        Assert.Contains(option is "--bogus" ? "bogus" : option is "--backend" ? "abacus" : option, outcome.OnlyLine(), StringComparison.Ordinal);
+        Assert.Contains(
+            option is "--bogus" ? "bogus"
+                : option is "--backend" ? "abacus"
+                : option,
+            outcome.OnlyLine(),
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]
@@ -125,7 +140,11 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--rho-source", "1")]
     [InlineData("--precision", "single")]
     public void Options_that_mean_nothing_for_an_exact_method_are_refused(string option, string value) =>
-        Assert.Contains(option, Ot.Run(_files.Args("solve", "--method", "exact", option, value)).OnlyLine(), StringComparison.Ordinal);
+        Assert.Contains(
+            option,
+            Ot.Run(_files.Args("solve", "--method", "exact", option, value)).OnlyLine(),
+            StringComparison.Ordinal
+        );
 
     [Theory]
     [InlineData("frobnicate")]
@@ -198,7 +217,11 @@ public sealed class BadInputTests : IDisposable
     {
         string x = _files.Write("x.csv", "1,2\n3,4\n");
         Ot.Run(_files.Args("solve", "--epsilon", "0.1", "--checkpoint", _files["k.npz"]));
-        Assert.Contains("k.npz", Ot.Run("solve", x, x, "--epsilon", "0.1", "--resume", _files["k.npz"]).OnlyLine(), StringComparison.Ordinal);
+        Assert.Contains(
+            "k.npz",
+            Ot.Run("solve", x, x, "--epsilon", "0.1", "--resume", _files["k.npz"]).OnlyLine(),
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]

@@ -30,9 +30,29 @@ public sealed class CommandLineTests
         string manual = File.ReadAllText(Path.Combine(Ot.Repository, "docs", "command-line.md"));
         string[] options =
         [
-            "--cost", "--cost-matrix", "--weights-source", "--weights-target", "--weights-column", "--method", "--epsilon", "--epsilon-scale",
-            "--rho-source", "--rho-target", "--tolerance", "--max-iterations", "--time-limit", "--backend", "--threads", "--precision", "--memory",
-            "--plan", "--potentials", "--plot", "--checkpoint", "--resume", "--json",
+            "--cost",
+            "--cost-matrix",
+            "--weights-source",
+            "--weights-target",
+            "--weights-column",
+            "--method",
+            "--epsilon",
+            "--epsilon-scale",
+            "--rho-source",
+            "--rho-target",
+            "--tolerance",
+            "--max-iterations",
+            "--time-limit",
+            "--backend",
+            "--threads",
+            "--precision",
+            "--memory",
+            "--plan",
+            "--potentials",
+            "--plot",
+            "--checkpoint",
+            "--resume",
+            "--json",
         ];
         foreach (string option in options)
         {
@@ -53,7 +73,17 @@ public sealed class CommandLineTests
     public async Task CancelWithinBound()
     {
         using var interrupt = new CancellationTokenSource();
-        string[] args = ["solve", Ot.Data("colours_china_5000.csv"), Ot.Data("colours_flower_5000.csv"), "--epsilon", "1e-5", "--tolerance", "1e-15", "--json"];
+        string[] args =
+        [
+            "solve",
+            Ot.Data("colours_china_5000.csv"),
+            Ot.Data("colours_flower_5000.csv"),
+            "--epsilon",
+            "1e-5",
+            "--tolerance",
+            "1e-15",
+            "--json",
+        ];
         Task<Outcome> run = Task.Run(() => Ot.Run("", interrupt.Token, args));
         await Task.Delay(1500);
         Assert.False(run.IsCompleted, "the problem is too small to be interrupted");
@@ -73,7 +103,10 @@ public sealed class CommandLineTests
         using var interrupt = new CancellationTokenSource(100);
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var session = new Session(() => Stream.Null, output, error, false, interrupt.Token) { OnAbandon = writer => writer.Write("left") };
+        var session = new Session(() => Stream.Null, output, error, false, interrupt.Token)
+        {
+            OnAbandon = writer => writer.Write("left"),
+        };
         long start = Stopwatch.GetTimestamp();
         int code = session.Run(() =>
         {
@@ -90,7 +123,9 @@ public sealed class CommandLineTests
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        int code = new Session(() => Stream.Null, output, error, false, default).Run(() => throw new InvalidOperationException("first\nsecond"));
+        int code = new Session(() => Stream.Null, output, error, false, default).Run(() =>
+            throw new InvalidOperationException("first\nsecond")
+        );
         Assert.Equal(2, code);
         Assert.Equal("ot: internal error, please report it: InvalidOperationException: first second", error.ToString().TrimEnd());
     }

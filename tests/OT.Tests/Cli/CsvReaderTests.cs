@@ -38,7 +38,9 @@ public sealed class CsvReaderTests
     public void Numbers_read_back_to_the_same_double()
     {
         double[] values = [Math.PI, double.Epsilon, double.MaxValue, -1e-300, 0.1, 123456789012345678];
-        Table table = Read(string.Join('\n', values.Select(value => value.ToString("R", System.Globalization.CultureInfo.InvariantCulture))));
+        Table table = Read(
+            string.Join('\n', values.Select(value => value.ToString("R", System.Globalization.CultureInfo.InvariantCulture)))
+        );
         Assert.Equal(values, table.ToDoubles());
     }
 
@@ -46,7 +48,10 @@ public sealed class CsvReaderTests
     public void Infinities_and_nan_are_numbers_here_and_judged_by_their_use()
     {
         Table table = Read("inf,-Inf,nan,Infinity,1e999\n");
-        Assert.Equal([double.PositiveInfinity, double.NegativeInfinity, double.NaN, double.PositiveInfinity, double.PositiveInfinity], table.ToDoubles());
+        Assert.Equal(
+            [double.PositiveInfinity, double.NegativeInfinity, double.NaN, double.PositiveInfinity, double.PositiveInfinity],
+            table.ToDoubles()
+        );
     }
 
     [Fact]
@@ -82,7 +87,9 @@ public sealed class CsvReaderTests
     {
         var bytes = new byte[5000];
         new Random(3).NextBytes(bytes);
-        InputException e = Assert.Throws<InputException>(() => CsvReader.Read(new MemoryStream([(byte)'1', (byte)'\n', .. bytes]), "t.csv"));
+        InputException e = Assert.Throws<InputException>(() =>
+            CsvReader.Read(new MemoryStream([(byte)'1', (byte)'\n', .. bytes]), "t.csv")
+        );
         Assert.InRange(e.Message.Length, 1, 200);
         Assert.DoesNotContain('\n', e.Message);
     }

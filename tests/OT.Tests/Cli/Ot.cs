@@ -19,7 +19,14 @@ static class Ot
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        int code = CommandLine.Run(args, () => new MemoryStream(Encoding.UTF8.GetBytes(input)), output, error, false, cancellation);
+        int code = CommandLine.Run(
+            args,
+            () => new MemoryStream(Encoding.UTF8.GetBytes(input)),
+            output,
+            error,
+            false,
+            cancellation
+        );
         return new Outcome(code, output.ToString(), error.ToString());
     }
 

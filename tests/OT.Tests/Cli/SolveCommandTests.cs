@@ -32,8 +32,23 @@ public sealed class SolveCommandTests : IDisposable
         foreach (
             string key in (string[])
                 [
-                    "status", "method", "why", "value", "transportCost", "dualValue", "lowerBound", "gap", "marginalError",
-                    "iterations", "epsilon", "backend", "precision", "threads", "rows", "columns", "seconds",
+                    "status",
+                    "method",
+                    "why",
+                    "value",
+                    "transportCost",
+                    "dualValue",
+                    "lowerBound",
+                    "gap",
+                    "marginalError",
+                    "iterations",
+                    "epsilon",
+                    "backend",
+                    "precision",
+                    "threads",
+                    "rows",
+                    "columns",
+                    "seconds",
                 ]
         )
             Assert.True(report.TryGetProperty(key, out _), key);
@@ -55,7 +70,9 @@ public sealed class SolveCommandTests : IDisposable
     [Fact]
     public void Unbalanced_golden_value()
     {
-        JsonElement report = Ot.Json(_files.Args("solve", "--epsilon", "0.1", "--rho-source", "1", "--rho-target", "1", "--tolerance", "1e-12"));
+        JsonElement report = Ot.Json(
+            _files.Args("solve", "--epsilon", "0.1", "--rho-source", "1", "--rho-target", "1", "--tolerance", "1e-12")
+        );
         Assert.Equal(0.2327211270, report.Number("value"), 1e-10);
         Assert.Equal(JsonValueKind.Null, report.GetProperty("lowerBound").ValueKind);
     }
@@ -77,7 +94,9 @@ public sealed class SolveCommandTests : IDisposable
     {
         Outcome outcome = Ot.Run(_files.Args("solve"));
         Assert.Equal(0, outcome.Code);
-        foreach (string word in (string[])["status", "method", "why", "value", "lower bound", "gap", "marginal error", "certified"])
+        foreach (
+            string word in (string[])["status", "method", "why", "value", "lower bound", "gap", "marginal error", "certified"]
+        )
             Assert.Contains(word, outcome.Output, StringComparison.Ordinal);
         Assert.Equal("", outcome.Error);
     }
@@ -108,7 +127,14 @@ public sealed class SolveCommandTests : IDisposable
         Assert.Equal("row,column,mass", lines[0]);
         double[][] triples = [.. lines.Skip(1).Select(line => line.Split(',').Select(double.Parse).ToArray())];
         Assert.Equal(1, triples.Sum(triple => triple[2]), 1e-12);
-        double[,] costs = { { .1, .2, .3 }, { .2, .3, .4 }, { .4, .3, .2 }, { .3, .2, .1 }, { .5, .5, .4 } };
+        double[,] costs =
+        {
+            { .1, .2, .3 },
+            { .2, .3, .4 },
+            { .4, .3, .2 },
+            { .3, .2, .1 },
+            { .5, .5, .4 },
+        };
         Assert.Equal(0.23, triples.Sum(triple => triple[2] * costs[(int)triple[0], (int)triple[1]]), 1e-12);
     }
 
@@ -120,7 +146,10 @@ public sealed class SolveCommandTests : IDisposable
         NpzFile.Write(_files["all.npz"], ("a", new NpyArray([.3, .4, .1, .1, .1], 5)), ("c", new NpyArray(costs, 5, 3)));
         double expected = Ot.Json(_files.Args("solve")).Number("value");
         Assert.Equal(expected, Ot.Json("solve", _files.A, _files.B, "--cost-matrix", _files["c.npy"]).Number("value"));
-        Assert.Equal(expected, Ot.Json("solve", _files["all.npz"] + ":a", _files.B, "--cost-matrix", _files["all.npz"] + ":c").Number("value"));
+        Assert.Equal(
+            expected,
+            Ot.Json("solve", _files["all.npz"] + ":a", _files.B, "--cost-matrix", _files["all.npz"] + ":c").Number("value")
+        );
         Outcome piped = Ot.RunWithInput("0.4\n0.5\n0.1\n", "solve", _files.A, "-", "--cost-matrix", _files.C, "--json");
         Assert.Equal(expected, JsonDocument.Parse(piped.Output).RootElement.Number("value"));
     }
@@ -172,7 +201,8 @@ public sealed class SolveCommandTests : IDisposable
     [Fact]
     public void ByteCeilingHonoured()
     {
-        string line = Ot.Run("solve", Ot.Data("colours_china_5000.csv"), Ot.Data("colours_flower_5000.csv"), "--memory", "100K").OnlyLine();
+        string line = Ot.Run("solve", Ot.Data("colours_china_5000.csv"), Ot.Data("colours_flower_5000.csv"), "--memory", "100K")
+            .OnlyLine();
         Assert.Contains("needs about", line, StringComparison.Ordinal);
         Assert.Contains("100", line, StringComparison.Ordinal);
     }
@@ -182,7 +212,9 @@ public sealed class SolveCommandTests : IDisposable
     {
         string[] common = ["--epsilon", "0.01", "--tolerance", "1e-12"];
         double straight = Ot.Json(_files.Args("solve", common)).Number("value");
-        Outcome first = Ot.Run(_files.Args("solve", [.. common, "--max-iterations", "3", "--checkpoint", _files["k.npz"], "--json"]));
+        Outcome first = Ot.Run(
+            _files.Args("solve", [.. common, "--max-iterations", "3", "--checkpoint", _files["k.npz"], "--json"])
+        );
         Assert.Equal(1, first.Code);
         Assert.Equal("IterationLimit", JsonDocument.Parse(first.Output).RootElement.GetProperty("status").GetString());
         double resumed = Ot.Json(_files.Args("solve", [.. common, "--resume", _files["k.npz"]])).Number("value");
@@ -223,7 +255,15 @@ public sealed class SolveCommandTests : IDisposable
     [Fact]
     public void Real_digits_entropic_and_certified()
     {
-        JsonElement report = Ot.Json("solve", Ot.Data("digits_3.csv"), Ot.Data("digits_8.csv"), "--epsilon", "0.05", "--epsilon-scale", "mean");
+        JsonElement report = Ot.Json(
+            "solve",
+            Ot.Data("digits_3.csv"),
+            Ot.Data("digits_8.csv"),
+            "--epsilon",
+            "0.05",
+            "--epsilon-scale",
+            "mean"
+        );
         Assert.StartsWith("certified", report.GetProperty("certificate").GetString(), StringComparison.Ordinal);
         Assert.InRange(report.Number("marginalError"), 0, 2e-6);
         // The bound of an exact cost from below, the rounded plan from above.

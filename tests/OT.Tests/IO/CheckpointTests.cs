@@ -7,7 +7,7 @@ namespace OT.Tests.IO;
 
 public sealed class CheckpointTests
 {
-    static readonly SinkhornState s_state = new(new Potentials([1, 2.5], [-3, 4, 5]), 70, 0.125, 1.5, [0.5, 0.25]);
+    static readonly SinkhornState s_state = new(new Potentials([1, 2.5], [-3, 4, 5]), 70, 0.125, 1.5, [0.5, 0.25], Backends.Precision.Float32);
 
     [Fact]
     public void Round_trip_keeps_the_state()
@@ -19,6 +19,7 @@ public sealed class CheckpointTests
         Assert.Equal(s_state.Potentials.G.ToArray(), read.Potentials.G.ToArray());
         Assert.Equal((70, 0.125, 1.5), (read.Iterations, read.Epsilon, read.Relaxation));
         Assert.Equal(s_state.Errors.AsEnumerable(), read.Errors);
+        Assert.Equal(s_state.Precision, read.Precision);
     }
 
     [Fact]
@@ -48,6 +49,10 @@ public sealed class CheckpointTests
         InvalidDataException e = Assert.Throws<InvalidDataException>(() => Checkpoint.Read(folder["k.npz"]));
         Assert.Contains("k.npz", e.Message, StringComparison.Ordinal);
         NpzFile.Write(folder["v.npz"], ("f", new NpyArray([1.0], 1)));
-        Assert.Contains("version", Assert.Throws<InvalidDataException>(() => Checkpoint.Read(folder["v.npz"])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "version",
+            Assert.Throws<InvalidDataException>(() => Checkpoint.Read(folder["v.npz"])).Message,
+            StringComparison.Ordinal
+        );
     }
 }

@@ -14,7 +14,10 @@ public sealed class NpyFileTests
         NpyArray array = Read(base64);
         Assert.Equal([2, 3], array.Shape);
         Assert.Equal(s_table, array.ToDoubles());
-        Assert.Equal(kind.Contains("f4", StringComparison.Ordinal) || kind.Contains("f2", StringComparison.Ordinal), array.IsSingle);
+        Assert.Equal(
+            kind.Contains("f4", StringComparison.Ordinal) || kind.Contains("f2", StringComparison.Ordinal),
+            array.IsSingle
+        );
     }
 
     [Fact]

@@ -1,7 +1,7 @@
 using MathNet.Numerics.LinearAlgebra;
 using OT.Interop;
-using Matrix = OT.Numerics.Matrix;
 using Xunit;
+using Matrix = OT.Numerics.Matrix;
 
 namespace OT.Tests.Interop;
 

@@ -166,6 +166,24 @@ public class CertificateTests
         );
 
     [Fact]
+    public void LowerBound_is_that_of_two_c_transforms() =>
+        Law.Check(
+            Cases.AllPairsAllowed(9),
+            c =>
+            {
+                LinearProblem problem = c.Exact();
+                Potentials potentials = GarbagePotentials(c, 1);
+                double[] a = c.A(),
+                    b = c.B();
+                double[] f = Oracles.SoftMinRows(problem.Geometry, potentials.G, b, 0);
+                double[] g = Oracles.SoftMinColumns(problem.Geometry, f, a, 0);
+                double bound = f.Zip(a, (x, y) => x * y).Sum() + g.Zip(b, (x, y) => x * y).Sum();
+                Certificate certificate = Certificate.Verify(problem, GarbagePlan(c, 1), potentials);
+                Approx.Equal(bound, certificate.LowerBound!.Value, 1e-13 * Laws.ValueScale(problem), "lower bound");
+            }
+        );
+
+    [Fact]
     public void Rounding_moves_no_more_than_twice_the_error() =>
         Law.Check(
             Cases.AllPairsAllowed(9),
@@ -277,8 +295,42 @@ public class CertificateTests
                 Certificate certificate = result.Certify();
                 Laws.PlanIsFeasible(certificate.FeasiblePlan, c.Exact());
                 Approx.AtMost(certificate.Gap!.Value, 1e-4 * Laws.ValueScale(c.Entropic()), "The gap");
-            }
+            },
+            50,
+            500
         );
+
+    [Theory]
+    [InlineData(1e-300)]
+    [InlineData(1e-150)]
+    [InlineData(1)]
+    [InlineData(1e150)]
+    [InlineData(1e300)]
+    public void EpsilonTwelveDecades(double scale)
+    {
+        var c = new TransportCase(5, 4, 11, CaseKind.ZeroWeights);
+        LinearProblem unit = c.Exact();
+        LinearProblem exact = unit.ChangeCost(scale, new double[5], new double[4]);
+        Potentials optimal = Oracles.Exact(unit).Potentials!;
+        var potentials = new Potentials(
+            Array.ConvertAll(optimal.F.ToArray(), v => scale * v),
+            Array.ConvertAll(optimal.G.ToArray(), v => scale * v)
+        );
+        for (int decade = -9; decade <= 3; decade++)
+        {
+            LinearProblem problem = exact with
+            {
+                Regularizer = Regularizer.Entropy(Epsilon.Absolute(scale * Math.Pow(10, decade))),
+            };
+            Certificate certificate = Certificate.Verify(problem, GarbagePlan(c, 1), potentials);
+            Assert.True(certificate.Gap >= 0, $"gap {certificate.Gap} at 1e{decade}");
+            Assert.True(double.IsFinite(certificate.PrimalValue));
+            Assert.True(double.IsFinite(certificate.TransportCost));
+            Assert.True(double.IsFinite(certificate.LowerBound!.Value));
+            Assert.False(double.IsNaN(certificate.DualValue!.Value));
+            Assert.Equal(Oracles.Exact(unit).TransportCost, certificate.LowerBound.Value / scale, 1e-12);
+        }
+    }
 
     [Fact]
     public void Infeasible_problems_have_no_finite_upper_bound()

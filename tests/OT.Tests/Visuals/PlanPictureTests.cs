@@ -140,6 +140,22 @@ public sealed class PlanPictureTests
                 [1],
                 (0, 0, 1)
             ),
+        ["denormal masses"] = () =>
+            Result(
+                Cloud(
+                    [
+                        [0, 0],
+                        [1, 2],
+                    ],
+                    [
+                        [2, 1],
+                    ]
+                ),
+                [1e-310, 2e-310],
+                [3e-310],
+                (0, 0, 1e-310),
+                (1, 0, 2e-310)
+            ),
         ["three dimensions"] = () =>
             Result(
                 Cloud(

@@ -34,6 +34,12 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     /// <summary>Without a new smallest error for so many iterations, acceleration starts again from the best iterate.</summary>
     const int RestartAfter = 50;
 
+    /// <summary>Fewer pairs than this are not worth a second operator.</summary>
+    const long PairsWorthFloats = 250_000;
+
+    /// <summary>Iterations in floats without a new smallest error after which doubles take over.</summary>
+    const int FloatPatience = 10;
+
     /// <summary>After a cancellation, values are still computed when that takes about a tenth of a second.</summary>
     const long PairsWorthFinishing = 50_000_000;
 
@@ -198,7 +204,9 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         readonly double[] _logB;
         readonly double _rhoA;
         readonly double _rhoB;
+        readonly double _floatFloor;
         ICostOperator _operator;
+        Precision _precision;
         OverRelaxation? _relaxation;
         Anderson? _anderson;
         double _omega = 1;
@@ -249,8 +257,37 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
             else if (options.Acceleration != Acceleration.None)
                 _anderson = new Anderson(AndersonMemory, _g.Length);
-            _operator = backend.Bind(problem.Geometry, options.Precision, _limit.Token);
+            // Below this error, rounding of the exponents C/ε to floats is what is seen.
+            _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
+            _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
+            _operator = backend.Bind(problem.Geometry, _precision, _limit.Token);
         }
+
+        bool FloatsComeFirst()
+        {
+            Geometry geometry = _problem.Geometry;
+            if (!_options.FloatsFirst || _options.Precision == Precision.Float32 || _floatFloor > 0.01)
+                return false;
+            if ((long)geometry.Rows * geometry.Columns < PairsWorthFloats)
+                return false;
+            return geometry is CostMatrix or PointCloud { GroundCost: GroundCost.SquaredEuclideanCost }
+                && _backend.EstimateBytes(geometry, Precision.Float32) <= _backend.MemoryLimit;
+        }
+
+        /// <summary>Goes over from floats to doubles; errors seen so far were those of floats.</summary>
+        void Promote()
+        {
+            _operator.Dispose();
+            _precision = _options.Precision;
+            _operator = _backend.Bind(_problem.Geometry, _precision, _limit.Token);
+            _anderson?.Clear();
+            (_bestError, _bestIteration, _sinceRestart) = (double.PositiveInfinity, _iteration, 0);
+        }
+
+        /// <summary>Whether floats have given what they can.</summary>
+        bool FloatsAreDone =>
+            _precision != _options.Precision
+            && (_error <= Math.Max(_options.Tolerance, _floatFloor) || _iteration - _bestIteration >= FloatPatience);
 
         public void Dispose()
         {
@@ -287,6 +324,11 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 int from = _iteration;
                 if (Advance(count, Step(_epsilon)) is { } stopped)
                     return stopped;
+                if (FloatsAreDone)
+                {
+                    Promote();
+                    continue;
+                }
                 if (_error <= _options.Tolerance)
                     return SolverStatus.Converged;
                 if (_iteration - _bestIteration > StallIterations)
@@ -330,6 +372,11 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             _iteration += made;
             if (_operator.Interrupted)
                 return _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
+            if (double.IsNaN(error) && _precision != _options.Precision)
+            {
+                Promote();
+                return null;
+            }
             if (double.IsNaN(error) && _omega == 1)
                 return SolverStatus.NumericalFailure;
             _error = error;
@@ -404,7 +451,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         /// <summary>Writes the state and forgets what it does not hold, so that a resumed run has the same bits as this one.</summary>
         void WriteCheckpoint()
         {
-            _options.Checkpoint!(new SinkhornState(new Potentials(_f, _g), _iteration, _epsilon, _omega, _errors.ToImmutable()));
+            _options.Checkpoint!(new SinkhornState(new Potentials(_f, _g), _iteration, _epsilon, _omega, _errors.ToImmutable(), _precision));
             if (_relaxation is not null)
                 _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
             _anderson?.Clear();
@@ -412,7 +459,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             _bestError = double.PositiveInfinity;
             _bestIteration = _iteration;
             _operator.Dispose();
-            _operator = _backend.Bind(_problem.Geometry, _options.Precision, _limit.Token);
+            _operator = _backend.Bind(_problem.Geometry, _precision, _limit.Token);
         }
 
         /// <summary>Potentials of empty bins, gauge, values and the true marginal error.</summary>

@@ -8,11 +8,15 @@ public sealed record SinkhornOptions : SolverOptions
     /// <summary>Iterations between tests of the stopping rule, progress reports and looks at the clock; 10 by default, at least 1.</summary>
     public int CheckEvery { get; init; } = 10;
 
-    /// <summary>Log domain, scalings over a stored kernel, or the faster of the two where both are safe (default).</summary>
-    public SinkhornDomain Domain { get; init; } = SinkhornDomain.Auto;
-
     /// <summary>What the operator stores and streams; doubles by default. Floats halve time and memory and resolve ε down to about 1e-4 of the largest cost.</summary>
     public Precision Precision { get; init; } = Precision.Float64;
+
+    /// <summary>
+    /// Whether a solve in doubles makes its first iterations in floats, at half the time each, and only the last ones in doubles; true by default.
+    /// The answer is the same: the stopping rule and all values are those of doubles. It happens for stored costs and squared Euclidean points of at least
+    /// 250 000 pairs, where ε is large enough for floats and the back end's memory limit allows.
+    /// </summary>
+    public bool FloatsFirst { get; init; } = true;
 
     /// <summary>Epsilon scaling; none by default.</summary>
     public EpsilonSchedule? Schedule { get; init; }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OT.Backends;
 using OT.Results;
 
 namespace OT.Solvers.Entropic;
@@ -9,10 +10,12 @@ namespace OT.Solvers.Entropic;
 /// <param name="Epsilon">The absolute target ε, checked when resuming.</param>
 /// <param name="Relaxation">The over-relaxation in force.</param>
 /// <param name="Errors">The error history so far.</param>
+/// <param name="Precision">What the next iteration runs in.</param>
 public sealed record SinkhornState(
     Potentials Potentials,
     int Iterations,
     double Epsilon,
     double Relaxation,
-    ImmutableArray<double> Errors
+    ImmutableArray<double> Errors,
+    Precision Precision
 );

@@ -100,14 +100,11 @@ internal abstract class Arcs
         {
             ReadOnlySpan<int> columns = costs.RowColumns(row).Slice(start, count);
             ReadOnlySpan<double> values = costs.RowValues(row).Slice(start, count);
-            double magnitude = Math.Abs(f),
-                min = double.PositiveInfinity;
+            double min = double.PositiveInfinity;
             int at = -1;
             for (int k = 0; k < columns.Length; k++)
             {
-                double c = values[k],
-                    g = prices[columns[k]];
-                double key = c - f - g + (ReducedCosts.Slack * (Math.Abs(c) + magnitude + Math.Abs(g)));
+                double key = ReducedCosts.Key(values[k], prices[columns[k]], f, ReducedCosts.Slack);
                 if (key < min)
                     (min, at) = (key, k);
             }

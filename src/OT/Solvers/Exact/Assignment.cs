@@ -9,7 +9,7 @@ namespace OT.Solvers.Exact;
 /// times a permutation.
 /// </summary>
 /// <remarks>
-/// O(n³) at worst, O(n) memory beside the costs. Several times faster than <see cref="NetworkSimplex"/> where costs are like independent numbers; slower
+/// O(n³) at worst, O(n) memory beside the costs, which are read as dense rows (listed pairs too). Several times faster than <see cref="NetworkSimplex"/> where costs are like independent numbers; slower
 /// on point clouds in few dimensions, where many rows compete for the same columns. One iteration is one augmentation. Source: Jonker, Volgenant, Computing 38, 1987;
 /// docs/theory/exact.md.
 /// </remarks>

@@ -13,6 +13,7 @@ internal sealed class AugmentingPaths
     readonly double[] _distance;
     readonly long[] _from;
     readonly double[] _todo;
+    readonly List<(int Column, double Distance)> _scanned;
 
     public AugmentingPaths(CostRows costs, Watch watch)
     {
@@ -21,6 +22,7 @@ internal sealed class AugmentingPaths
         ColumnOf.AsSpan().Fill(-1);
         RowOf.AsSpan().Fill(-1);
         (F, G) = (new double[_rows], new double[_columns]);
+        _scanned = new(_columns);
         (_distance, _from, _todo) = (new double[_columns], new long[_columns], new double[_columns]);
     }
 
@@ -148,8 +150,8 @@ internal sealed class AugmentingPaths
     {
         Array.Fill(_distance, double.PositiveInfinity);
         G.CopyTo(_todo, 0);
-        var scanned = new List<(int Column, double Distance)>();
-        double reached = 0;
+        _scanned.Clear();
+        double reached;
         int row = start,
             end;
         double shift = 0;
@@ -158,7 +160,7 @@ internal sealed class AugmentingPaths
             end = ReducedCosts.Relax(_costs[row], _todo, shift, row, _distance, _from);
             if (end < 0)
             {
-                Explain(start, scanned);
+                Explain(start);
                 return;
             }
             if (_watch.Stop(_columns))
@@ -166,13 +168,13 @@ internal sealed class AugmentingPaths
             reached = _distance[end];
             if (RowOf[end] < 0)
                 break;
-            scanned.Add((end, reached));
+            _scanned.Add((end, reached));
             _distance[end] = double.PositiveInfinity;
             _todo[end] = double.NegativeInfinity;
             row = RowOf[end];
             shift = reached - (_costs[row][end] - G[end]);
         }
-        foreach ((int column, double distance) in scanned)
+        foreach ((int column, double distance) in _scanned)
             G[column] += distance - reached;
         for (int j = end; ; )
         {
@@ -185,11 +187,11 @@ internal sealed class AugmentingPaths
         }
     }
 
-    void Explain(int start, List<(int Column, double Distance)> scanned)
+    void Explain(int start)
     {
-        List<int> rows = [start, .. scanned.Select(s => RowOf[s.Column])];
+        List<int> rows = [start, .. _scanned.Select(s => RowOf[s.Column])];
         rows.Sort();
-        List<int> columns = [.. scanned.Select(s => s.Column)];
+        List<int> columns = [.. _scanned.Select(s => s.Column)];
         columns.Sort();
         Obstacle =
             columns.Count == 0

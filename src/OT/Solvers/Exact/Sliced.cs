@@ -140,7 +140,9 @@ public static class Sliced
             if (_x.Columns != _y.Columns || _x.Columns == 0)
             {
                 throw new ArgumentException(
-                    ExactProblem.Text($"Source points have {_x.Columns} coordinates, target points {_y.Columns}: the counts must be equal and positive."),
+                    ExactProblem.Text(
+                        $"Source points have {_x.Columns} coordinates, target points {_y.Columns}: the counts must be equal and positive."
+                    ),
                     nameof(b)
                 );
             }

@@ -38,7 +38,16 @@ internal sealed class SpanningTree
         _rows = rows;
         _root = rows + columns;
         _nodes = new Node[_root + 1];
-        Array.Fill(_nodes, new Node { Parent = -1, FirstChild = -1, Next = -1, Previous = -1 });
+        Array.Fill(
+            _nodes,
+            new Node
+            {
+                Parent = -1,
+                FirstChild = -1,
+                Next = -1,
+                Previous = -1,
+            }
+        );
         _stack = new int[_root + 1];
         _down = new bool[_root];
         F = new double[rows];

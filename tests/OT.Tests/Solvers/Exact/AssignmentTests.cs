@@ -99,10 +99,20 @@ public class AssignmentTests
         foreach (LinearProblem problem in (ReadOnlySpan<LinearProblem>)[rectangular, weighted])
         {
             Assert.False(Assignment.Supports(problem));
-            Assert.Contains("NetworkSimplex", Assert.Throws<NotSupportedException>(() => new Assignment().Solve(problem)).Message);
+            Assert.Contains(
+                "NetworkSimplex",
+                Assert.Throws<NotSupportedException>(() => new Assignment().Solve(problem)).Message
+            );
         }
         double x = double.PositiveInfinity;
-        var blocked = new CostMatrix(new[,] { { 1, x, x }, { 2, x, x }, { 1, 2, 3 } });
+        var blocked = new CostMatrix(
+            new[,]
+            {
+                { 1, x, x },
+                { 2, x, x },
+                { 1, 2, 3 },
+            }
+        );
         Assert.Contains("No plan exists", Assert.Throws<InvalidOperationException>(() => Assignment.Match(blocked)).Message);
         Assert.Throws<ArgumentException>(() => Assignment.Match(new CostMatrix(new double[3, 2])));
     }

@@ -169,7 +169,9 @@ public static class Optimal
         }
         double ratio = mass / problem.B.Mass;
         // A solver that left out mass below the slack of the masses says so.
-        double allowed = result.Message.Contains("no allowed way", StringComparison.Ordinal) ? 1e-9 * mass : 1e-15 * mass * (n + m);
+        double allowed = result.Message.Contains("no allowed way", StringComparison.Ordinal)
+            ? 1e-9 * mass
+            : 1e-15 * mass * (n + m);
         for (int i = 0; i < n; i++)
             Assert.True(Math.Abs(rowSums[i] - problem.A.Weights[i]) <= allowed, $"{label}: row {i} {rowSums[i]}");
         for (int j = 0; j < m; j++)
@@ -189,7 +191,10 @@ public static class Optimal
         Assert.True(violation <= 1e-12 * scale, $"{label}: dual violation {violation} against {scale}");
         double af = Summation.Dot(problem.A.Weights, potentials.F),
             bg = Summation.Dot(problem.B.Weights, potentials.G);
-        Assert.True(Math.Abs(cost.Value - af - (ratio * bg)) <= (1e-12 * scale * mass) + (2 * allowed * Magnitude(potentials)), $"{label}: gap {cost.Value - af - bg}");
+        Assert.True(
+            Math.Abs(cost.Value - af - (ratio * bg)) <= (1e-12 * scale * mass) + (2 * allowed * Magnitude(potentials)),
+            $"{label}: gap {cost.Value - af - bg}"
+        );
         // The gauge is as exact as sums of n + m potentials of that size.
         Assert.True(Math.Abs(af - bg) <= 1e-14 * (n + m) * mass * Magnitude(potentials), $"{label}: gauge {af} {bg}");
         return cost.Value;

@@ -40,7 +40,14 @@ public class NetworkSimplexPitfallTests
     public void A_point_without_mass_and_without_a_pair_is_harmless()
     {
         double x = double.PositiveInfinity;
-        var costs = new CostMatrix(new[,] { { 1, 2, x }, { x, x, x }, { 3, 1, x } });
+        var costs = new CostMatrix(
+            new[,]
+            {
+                { 1, 2, x },
+                { x, x, x },
+                { 3, 1, x },
+            }
+        );
         Optimal.Check(Solve(new LinearProblem(costs, Measure.Of([.5, 0, .5]), Measure.Of([.25, .75, 0]))));
     }
 
@@ -87,7 +94,15 @@ public class NetworkSimplexPitfallTests
     {
         float[] single = [.1f, .2f, .3f, .4f];
         var problem = new LinearProblem(
-            new CostMatrix(new[,] { { 0.0, 1, 2, 3 }, { 1, 0, 1, 2 }, { 2, 1, 0, 1 }, { 3, 2, 1, 0 } }),
+            new CostMatrix(
+                new[,]
+                {
+                    { 0.0, 1, 2, 3 },
+                    { 1, 0, 1, 2 },
+                    { 2, 1, 0, 1 },
+                    { 3, 2, 1, 0 },
+                }
+            ),
             Measure.Of(single),
             Measure.Of([.4, .3, .2, .1])
         );
@@ -99,7 +114,13 @@ public class NetworkSimplexPitfallTests
     public void MassMismatchInfeasible()
     {
         var problem = new LinearProblem(
-            new CostMatrix(new[,] { { 1.0, 2 }, { 3, 4 } }),
+            new CostMatrix(
+                new[,]
+                {
+                    { 1.0, 2 },
+                    { 3, 4 },
+                }
+            ),
             Measure.Of([.5, .5]),
             Measure.Of([.5, .6])
         );
@@ -136,7 +157,8 @@ public class NetworkSimplexPitfallTests
             Assert.Equal(expected, Optimal.Check(result), 1e-14 * n);
             Assert.Equal(expected, Optimal.Check(new Assignment().Solve(problem)), 1e-14 * n);
             // Huge costs leave the potentials' digits alone.
-            double dual = Summation.Dot(uniform.Weights, result.Potentials!.F) + Summation.Dot(uniform.Weights, result.Potentials.G);
+            double dual =
+                Summation.Dot(uniform.Weights, result.Potentials!.F) + Summation.Dot(uniform.Weights, result.Potentials.G);
             Assert.Equal(expected, dual, 1e-14 * n);
         }
     }
@@ -144,7 +166,14 @@ public class NetworkSimplexPitfallTests
     [Fact]
     public void A_cost_of_1e32_that_is_needed_is_paid()
     {
-        var costs = new CostMatrix(new[,] { { 1e32, 1e32, 1e32 }, { 1, 2, 3 }, { 2, 1, 3 } });
+        var costs = new CostMatrix(
+            new[,]
+            {
+                { 1e32, 1e32, 1e32 },
+                { 1, 2, 3 },
+                { 2, 1, 3 },
+            }
+        );
         var problem = new LinearProblem(costs, Measure.Uniform(3), Measure.Uniform(3));
         Assert.Equal(1e32 / 3, Optimal.Check(Solve(problem)), 1e18);
     }
@@ -152,7 +181,17 @@ public class NetworkSimplexPitfallTests
     [Fact]
     public void IntegerCostPlan()
     {
-        var problem = new LinearProblem(new CostMatrix(new[,] { { 0.0, 1 }, { 1, 0 } }), Measure.Of([.5, .5]), Measure.Of([.25, .75]));
+        var problem = new LinearProblem(
+            new CostMatrix(
+                new[,]
+                {
+                    { 0.0, 1 },
+                    { 1, 0 },
+                }
+            ),
+            Measure.Of([.5, .5]),
+            Measure.Of([.25, .75])
+        );
         TransportResult result = Solve(problem);
         Assert.Equal(.25, Optimal.Check(result));
         Assert.Equal([.25, .25, 0, .5], result.Plan.ToDense().Values.ToArray());
@@ -209,7 +248,15 @@ public class NetworkSimplexPitfallTests
     {
         // Two blocks, each balanced up to rounding (.1 + .2 against .3): nothing but rounding links them.
         double x = double.PositiveInfinity;
-        var costs = new CostMatrix(new[,] { { 1, x, x }, { 2, x, x }, { x, 5, 7 }, { x, 6, 1 } });
+        var costs = new CostMatrix(
+            new[,]
+            {
+                { 1, x, x },
+                { 2, x, x },
+                { x, 5, 7 },
+                { x, 6, 1 },
+            }
+        );
         var problem = new LinearProblem(costs, Measure.Of([.1, .2, .3, .4]), Measure.Of([.3, .3, .4]));
         Assert.Equal(.1 + .4 + 1.5 + .4, Optimal.Check(Solve(problem)), 1e-14);
     }
@@ -281,7 +328,16 @@ public class NetworkSimplexPitfallTests
     [Fact]
     public void Costs_whose_sums_overflow_are_refused()
     {
-        var problem = new LinearProblem(new CostMatrix(new[,] { { 1e305, 1 } }), Measure.Of([1.0]), Measure.Of([.5, .5]));
+        var problem = new LinearProblem(
+            new CostMatrix(
+                new[,]
+                {
+                    { 1e305, 1 },
+                }
+            ),
+            Measure.Of([1.0]),
+            Measure.Of([.5, .5])
+        );
         Assert.Contains("scale", Assert.Throws<ArgumentException>(() => Solve(problem)).Message);
     }
 

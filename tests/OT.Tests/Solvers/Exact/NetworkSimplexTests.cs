@@ -157,8 +157,14 @@ public class NetworkSimplexTests
                 }
             }
             double shift = Summation.Dot(problem.A.Weights, u) + Summation.Dot(problem.B.Weights, v);
-            Assert.Equal(value + shift, Optimal.Check(Solve(new LinearProblem(new CostMatrix(shifted), problem.A, problem.B))), 1e-13);
-            double scaledValue = Optimal.Check(Solve(new LinearProblem(new CostMatrix(scaled), problem.A.Scale(7), problem.B.Scale(7))));
+            Assert.Equal(
+                value + shift,
+                Optimal.Check(Solve(new LinearProblem(new CostMatrix(shifted), problem.A, problem.B))),
+                1e-13
+            );
+            double scaledValue = Optimal.Check(
+                Solve(new LinearProblem(new CostMatrix(scaled), problem.A.Scale(7), problem.B.Scale(7)))
+            );
             Assert.Equal(value * 21, scaledValue * 1e200, 1e-13);
         }
     }

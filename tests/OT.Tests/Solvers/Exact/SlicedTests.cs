@@ -64,7 +64,11 @@ public class SlicedTests
         }
 
         static double[] Project(Matrix points, IReadOnlyList<double> theta) =>
-            [.. Enumerable.Range(0, points.Rows).Select(i => Enumerable.Range(0, points.Columns).Sum(k => points[i, k] * theta[k]))];
+            [
+                .. Enumerable
+                    .Range(0, points.Rows)
+                    .Select(i => Enumerable.Range(0, points.Columns).Sum(k => points[i, k] * theta[k])),
+            ];
     }
 
     [Fact]

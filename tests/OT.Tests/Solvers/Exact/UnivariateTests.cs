@@ -207,7 +207,10 @@ public class UnivariateTests
         foreach (LinearProblem problem in refused)
         {
             Assert.False(Univariate.Supports(problem));
-            Assert.Contains("NetworkSimplex", Assert.Throws<NotSupportedException>(() => new Univariate().Solve(problem)).Message);
+            Assert.Contains(
+                "NetworkSimplex",
+                Assert.Throws<NotSupportedException>(() => new Univariate().Solve(problem)).Message
+            );
         }
     }
 
