@@ -53,7 +53,10 @@ public sealed record LinearProblem(Geometry Geometry, Measure A, Measure B)
         if (a.Count != geometry.Rows)
             throw new ArgumentException($"There are {a.Count} source weights for {geometry.Rows} rows of costs.", nameof(a));
         if (b.Count != geometry.Columns)
-            throw new ArgumentException($"There are {b.Count} target weights for {geometry.Columns} columns of costs.", nameof(b));
+            throw new ArgumentException(
+                $"There are {b.Count} target weights for {geometry.Columns} columns of costs.",
+                nameof(b)
+            );
         return geometry;
     }
 }

@@ -38,7 +38,14 @@ internal sealed class GridOperator : ManagedOperator
     {
         if (transpose)
         {
-            var swapped = new GibbsPlan { F = plan.G, G = plan.F, LogA = plan.LogB, LogB = plan.LogA, Epsilon = plan.Epsilon };
+            var swapped = new GibbsPlan
+            {
+                F = plan.G,
+                G = plan.F,
+                LogA = plan.LogB,
+                LogB = plan.LogA,
+                Epsilon = plan.Epsilon,
+            };
             Transposed.ApplyPlan(swapped, vectors, result);
             return;
         }
@@ -140,7 +147,8 @@ internal sealed class GridOperator : ManagedOperator
     }
 
     /// <summary>One axis: block (p, i) makes the cells with slower index p, new index i, and every faster index.</summary>
-    sealed class AxisWork(GridOperator owner, Axis axis, double[] kernel, double[] values, int before, int after, double epsilon) : IBlockWork
+    sealed class AxisWork(GridOperator owner, Axis axis, double[] kernel, double[] values, int before, int after, double epsilon)
+        : IBlockWork
     {
         public double[] Result { get; } = new double[(long)before * axis.Sources * after];
 

@@ -111,7 +111,8 @@ internal abstract class ManagedOperator : ICostOperator
     }
 
     /// <summary><c>exp(−f/ρ)</c>, what a penalised marginal tends to relative to its weight; 1 when the marginal is exact (τ = 1).</summary>
-    protected static double MarginalTarget(double f, double tau, double epsilon) => tau == 1 ? 1 : Math.Exp(-f * (1 - tau) / (epsilon * tau));
+    protected static double MarginalTarget(double f, double tau, double epsilon) =>
+        tau == 1 ? 1 : Math.Exp(-f * (1 - tau) / (epsilon * tau));
 
     /// <inheritdoc/>
     public virtual void SoftMinColumns(ReadOnlySpan<double> f, ReadOnlySpan<double> logA, double epsilon, Span<double> g)

@@ -103,7 +103,10 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         if (state is not null && Math.Abs(state.Epsilon - epsilon) > 1e-12 * epsilon)
         {
             throw new ArgumentException(
-                string.Create(CultureInfo.InvariantCulture, $"The state was written at epsilon {state.Epsilon}, the problem has {epsilon}."),
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The state was written at epsilon {state.Epsilon}, the problem has {epsilon}."
+                ),
                 nameof(state)
             );
         }
@@ -118,7 +121,8 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
 
     void CheckResolution(Geometry geometry, double epsilon)
     {
-        double smallest = geometry.MagnitudeBound * (_options.Precision == Precision.Float64 ? Float64Resolution : Float32Resolution);
+        double smallest =
+            geometry.MagnitudeBound * (_options.Precision == Precision.Float64 ? Float64Resolution : Float32Resolution);
         if (epsilon < smallest)
         {
             throw new ArgumentException(
@@ -159,12 +163,18 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 ships = reached[j] = true;
             }
             if (!ships && problem.PenaltyA.IsExact)
-                return string.Create(CultureInfo.InvariantCulture, $"Row {i} holds {a[i]:G6} and every one of its pairs is forbidden.");
+                return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Row {i} holds {a[i]:G6} and every one of its pairs is forbidden."
+                );
         }
         for (int j = 0; j < b.Length && problem.PenaltyB.IsExact; j++)
         {
             if (b[j] > 0 && !reached[j])
-                return string.Create(CultureInfo.InvariantCulture, $"Column {j} needs {b[j]:G6} and every one of its pairs is forbidden.");
+                return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Column {j} needs {b[j]:G6} and every one of its pairs is forbidden."
+                );
         }
         return null;
     }
@@ -322,7 +332,10 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                     return SolverStatus.IterationLimit;
                 if (before is not null)
                     _g.CopyTo(before.AsSpan());
-                int count = Math.Min(_anderson is null && !TranslatesPotentials ? _options.CheckEvery : 1, _options.MaxIterations - _iteration);
+                int count = Math.Min(
+                    _anderson is null && !TranslatesPotentials ? _options.CheckEvery : 1,
+                    _options.MaxIterations - _iteration
+                );
                 if (_options.Checkpoint is not null)
                     count = Math.Min(count, _options.CheckpointEvery - (_iteration % _options.CheckpointEvery));
                 int from = _iteration;
@@ -480,7 +493,9 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         /// <summary>Writes the state and forgets what it does not hold, so that a resumed run has the same bits as this one.</summary>
         void WriteCheckpoint()
         {
-            _options.Checkpoint!(new SinkhornState(new Potentials(_f, _g), _iteration, _epsilon, _omega, _errors.ToImmutable(), _precision));
+            _options.Checkpoint!(
+                new SinkhornState(new Potentials(_f, _g), _iteration, _epsilon, _omega, _errors.ToImmutable(), _precision)
+            );
             if (_relaxation is not null)
                 _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
             _anderson?.Clear();
@@ -517,13 +532,21 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 ReadOnlySpan<double> f = potentials.F,
                     g = potentials.G;
                 cost = op.TransportCost(
-                    new GibbsPlan { F = f, G = g, LogA = _logA, LogB = _logB, Epsilon = _epsilon },
+                    new GibbsPlan
+                    {
+                        F = f,
+                        G = g,
+                        LogA = _logA,
+                        LogB = _logB,
+                        Epsilon = _epsilon,
+                    },
                     rows,
                     columns
                 );
                 double mass = Summation.Sum(rows);
                 // ε Σ P log(P/ab) = Σ P (f + g − C)
-                entropy = Summation.Dot(rows, f) + Summation.Dot(columns, g) - cost - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
+                entropy =
+                    Summation.Dot(rows, f) + Summation.Dot(columns, g) - cost - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
                 penaltyA = Penalty(rows, _problem.A.Weights, _rhoA);
                 penaltyB = Penalty(columns, _b.Weights, _rhoB);
                 error = Residual(rows, _problem.A.Weights, f, _rhoA) + Residual(columns, _b.Weights, g, _rhoB);
@@ -537,7 +560,10 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 Iterations = _iteration,
                 Errors = _errors.ToImmutable(),
                 Backend = _operator.Description,
-                Message = status == SolverStatus.Stalled ? $"{_message} Rounding allows no smaller error in {_options.Precision}.".Trim() : _message,
+                Message =
+                    status == SolverStatus.Stalled
+                        ? $"{_message} Rounding allows no smaller error in {_options.Precision}.".Trim()
+                        : _message,
                 Plan = plan,
                 Potentials = potentials,
                 Epsilon = _epsilon,
@@ -573,11 +599,20 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         }
 
         /// <summary>L1 norm of <c>marginal − weights · exp(−potential/ρ)</c>.</summary>
-        static double Residual(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, ReadOnlySpan<double> potential, double rho)
+        static double Residual(
+            ReadOnlySpan<double> marginal,
+            ReadOnlySpan<double> weights,
+            ReadOnlySpan<double> potential,
+            double rho
+        )
         {
             var sum = new Compensated();
             for (int i = 0; i < weights.Length; i++)
-                sum.Add(Math.Abs(marginal[i] - (double.IsPositiveInfinity(rho) ? weights[i] : weights[i] * Math.Exp(-potential[i] / rho))));
+                sum.Add(
+                    Math.Abs(
+                        marginal[i] - (double.IsPositiveInfinity(rho) ? weights[i] : weights[i] * Math.Exp(-potential[i] / rho))
+                    )
+                );
             return sum.Value;
         }
 
