@@ -408,7 +408,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         ReadOnlySpan<double> b = _step.B.Span,
             logB = _step.LogB.Span;
         Span<double> logs = stackalloc double[ReduceWidth];
-        TensorPrimitives.Log(sums, logs);
+        VectorMath.Log(sums, logs[..sums.Length]);
         for (int j = start; j < end; j++)
         {
             if (b[j] == 0)
