@@ -1,3 +1,4 @@
+using OT.Backends;
 using OT.IO;
 using OT.Results;
 using OT.Solvers.Entropic;
@@ -7,7 +8,7 @@ namespace OT.Tests.IO;
 
 public sealed class CheckpointTests
 {
-    static readonly SinkhornState s_state = new(new Potentials([1, 2.5], [-3, 4, 5]), 70, 0.125, 1.5, [0.5, 0.25], Backends.Precision.Float32);
+    static readonly SinkhornState s_state = new(new Potentials([1, 2.5], [-3, 4, 5]), 70, 0.125, 1.5, [0.5, 0.25], Precision.Float32);
 
     [Fact]
     public void Round_trip_keeps_the_state()
