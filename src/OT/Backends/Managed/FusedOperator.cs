@@ -423,6 +423,11 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
             error = 0;
         ReadOnlySpan<double> b = _step.B.Span,
             logB = _step.LogB.Span;
+<<<<<<< HEAD
+=======
+        Span<double> logs = stackalloc double[ReduceWidth];
+        VectorMath.Log(sums, logs[..sums.Length]);
+>>>>>>> entropic-tests
         for (int j = start; j < end; j++)
         {
             if (b[j] == 0)
