@@ -173,6 +173,8 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
             double sum = LogIteration();
             if (Interrupted || !double.IsFinite(sum))
             {
+                foreach (Scratch scratch in _scratch)
+                    scratch.Rows.Span.Clear(); // what is left there times a weight of 0 must be 0
                 error = double.NaN;
                 return k;
             }
@@ -423,11 +425,6 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
             error = 0;
         ReadOnlySpan<double> b = _step.B.Span,
             logB = _step.LogB.Span;
-<<<<<<< HEAD
-=======
-        Span<double> logs = stackalloc double[ReduceWidth];
-        VectorMath.Log(sums, logs[..sums.Length]);
->>>>>>> entropic-tests
         for (int j = start; j < end; j++)
         {
             if (b[j] == 0)

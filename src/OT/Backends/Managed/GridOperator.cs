@@ -176,12 +176,7 @@ internal sealed class GridOperator : ManagedOperator
     }
 
     /// <summary>One axis: block (p, i) makes the cells with slower index p, new index i, and every faster index.</summary>
-<<<<<<< HEAD
-    sealed class AxisWork(GridOperator owner, Axis axis, double[] kernel, double[] values, int before, int after, double epsilon)
-        : IBlockWork
-=======
     sealed class AxisWork(GridOperator owner, Axis axis, int before, int after) : IBlockWork
->>>>>>> entropic-tests
     {
         readonly double[] _result = new double[Guard.ArrayLength(before * (long)axis.Sources, after, "a grid between two axes")];
         double[] _values = [];

@@ -79,7 +79,12 @@ internal abstract class ManagedOperator : ICostOperator
     public virtual int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
     {
         if (_rowMin.Length == 0)
-            (_rowMin, _columnMin, _nextF, _nextG) = (new double[Rows], new double[Columns], new double[Rows], new double[Columns]);
+            (_rowMin, _columnMin, _nextF, _nextG) = (
+                new double[Rows],
+                new double[Columns],
+                new double[Rows],
+                new double[Columns]
+            );
         double[] rowMin = _rowMin,
             columnMin = _columnMin,
             nextF = _nextF,
