@@ -95,10 +95,13 @@ internal sealed class RowBlocks : IDisposable
 
     void StartIfNeeded(int worker)
     {
-        if (_alive[worker])
-            return;
+        if (!_alive[worker])
+            Start(worker, _generation);
+    }
+
+    void Start(int worker, int seen)
+    {
         _alive[worker] = true;
-        int seen = _generation;
         new Thread(() => Loop(worker, seen)) { IsBackground = true, Name = $"OT worker {worker}" }.Start();
     }
 

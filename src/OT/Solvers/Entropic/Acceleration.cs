@@ -12,6 +12,6 @@ public enum Acceleration
     /// <summary>Over-relaxation with the locally best ω for the observed rate (Thibault et al. 2021; Lehmann et al. 2021).</summary>
     OverRelaxation,
 
-    /// <summary>Anderson acceleration of g over the last 8 iterates, with plain iterations where the error would grow.</summary>
+    /// <summary>Anderson acceleration of g over the last 24 iterates; a step that lowers the dual value is taken back.</summary>
     Anderson,
 }

@@ -15,8 +15,8 @@ public sealed record EpsilonSchedule
     /// <summary>Factor between levels in (0, 1); 0.5 by default. Near 1 there are many levels, near 0 annealing does nothing.</summary>
     public double Decay { get; init; } = 0.5;
 
-    /// <summary>Iterations at each level above the target; 2 by default, at least 1.</summary>
-    public int IterationsPerLevel { get; init; } = 2;
+    /// <summary>Iterations at most at each level above the target, which is left earlier once its error is below 2 % of the mass; 20 by default, at least 1.</summary>
+    public int IterationsPerLevel { get; init; } = 20;
 
     internal void Validate()
     {

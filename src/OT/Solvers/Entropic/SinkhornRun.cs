@@ -11,28 +11,30 @@ using OT.Results;
 namespace OT.Solvers.Entropic;
 
 /// <summary>One solve: the iterate and everything that steers it.</summary>
-internal sealed class SinkhornRun : IDisposable
+internal sealed partial class SinkhornRun : IDisposable
 {
     /// <summary>Without a new smallest error for so many iterations, and with potentials at rest, rounding is what is left.</summary>
     const int StallIterations = 2000;
 
-    const int AndersonMemory = 8;
+    const int AndersonMemory = 24;
 
-    /// <summary>Without a new smallest error for so many iterations, acceleration starts again from the best iterate.</summary>
-    const int RestartAfter = 50;
-    const int MaxPlainSpell = 500;
+    /// <summary>Plain iterations after a rejected step: twice as many each time, until an accelerated one is accepted.</summary>
+    const int MaxPlainSpell = 64;
 
     /// <summary>Fewer pairs than this are not worth a second operator.</summary>
     const long PairsWorthFloats = 250_000;
 
     /// <summary>Iterations in floats without a new smallest error after which doubles take over.</summary>
-    const int FloatPatience = 10;
+    const int FloatPatience = 50;
 
     /// <summary>After a cancellation, values are still computed when that takes about a tenth of a second.</summary>
     const long PairsWorthFinishing = 50_000_000;
 
     /// <summary>Below this share of the cost bound, annealing pays unless the caller says otherwise.</summary>
     const double AnnealBelow = 0.01;
+
+    /// <summary>Error, relative to the mass, at which annealing goes on to the next level.</summary>
+    const double AnnealedError = 0.02;
 
     /// <summary>Masses that differ by less are equal: they are sums of rounded weights.</summary>
     const double MassRounding = 1e-14;
@@ -57,8 +59,8 @@ internal sealed class SinkhornRun : IDisposable
     readonly double _rhoB;
     readonly double _floatFloor;
     readonly EpsilonSchedule _schedule;
-    readonly double[] _bestF;
-    readonly double[] _bestG;
+    readonly double[] _keptF;
+    readonly double[] _keptG;
     readonly double[] _before;
     readonly double[] _stallG;
     readonly Anderson? _anderson;
@@ -70,12 +72,14 @@ internal sealed class SinkhornRun : IDisposable
     double _omega = 1;
     double _error = double.NaN;
     double _bestError = double.PositiveInfinity;
-    bool _hasBest;
+    double _keptDual = double.NegativeInfinity;
+    double _keptError = double.NaN;
+    bool _accelerated;
     int _iteration;
     int _bestIteration;
     int _lastStallCheck;
     int _plainUntil;
-    int _plainSpell = RestartAfter;
+    int _plainSpell = 1;
 
     public SinkhornRun(
         LinearProblem problem,
@@ -113,7 +117,7 @@ internal sealed class SinkhornRun : IDisposable
         KeepHome(partners.Rows, _weightsA, _f, _rhoA);
         KeepHome(partners.Columns, _weightsB, _g, _rhoB);
         (_logA, _logB) = (VectorMath.LogWeights(_weightsA), VectorMath.LogWeights(_weightsB));
-        (_bestF, _bestG) = (new double[_f.Length], new double[_g.Length]);
+        (_keptF, _keptG) = ([.. _f], [.. _g]);
         (_before, _stallG) = (new double[_g.Length], new double[_g.Length]);
         if (state is not null)
         {
@@ -198,7 +202,7 @@ internal sealed class SinkhornRun : IDisposable
 
     double Mass => Math.Max(_problem.A.Mass, _b.Mass);
 
-    /// <summary>A few iterations at each level of a shrinking ε.</summary>
+    /// <summary>Levels of a shrinking ε, each left as soon as its marginals are roughly met.</summary>
     SolverStatus? Anneal()
     {
         if (_iteration > 0)
@@ -206,51 +210,64 @@ internal sealed class SinkhornRun : IDisposable
         double level = _schedule.Start * _problem.Geometry.MagnitudeBound;
         for (; level > _epsilon && _iteration < _options.MaxIterations; level *= _schedule.Decay)
         {
-            int count = Math.Min(_schedule.IterationsPerLevel, _options.MaxIterations - _iteration);
-            if (Advance(count, Step(level)) is { } stopped)
-                return stopped;
+            int last = Math.Min(_iteration + _schedule.IterationsPerLevel, _options.MaxIterations);
+            SolverStatus status = Iterate(level, AnnealedError * Mass, last);
+            if (status is SolverStatus.Cancelled or SolverStatus.TimeLimit or SolverStatus.NumericalFailure)
+                return status;
         }
-        // Errors at other levels say nothing about the target.
-        (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
         return null;
     }
 
-    SolverStatus Iterate()
+    SolverStatus Iterate() => Iterate(_epsilon, _target, _options.MaxIterations);
+
+    /// <summary>Iterates at one ε until the error meets a target or an iteration number is reached.</summary>
+    SolverStatus Iterate(double epsilon, double target, int last)
     {
+        ForgetHistory();
         while (true)
         {
-            if (_iteration >= _options.MaxIterations)
+            if (_iteration >= last)
                 return SolverStatus.IterationLimit;
             _g.CopyTo(_before.AsSpan());
-            int count = Math.Min(
-                _anderson is null && !TranslatesPotentials ? _options.CheckEvery : 1,
-                _options.MaxIterations - _iteration
-            );
+            int count = Math.Min(_anderson is null && !TranslatesPotentials ? _options.CheckEvery : 1, last - _iteration);
             if (_options.Checkpoint is not null)
                 count = Math.Min(count, _options.CheckpointEvery - (_iteration % _options.CheckpointEvery));
             int from = _iteration;
-            if (Advance(count, Step(_epsilon)) is { } stopped)
+            if (Advance(count, Step(epsilon, target)) is { } stopped)
                 return stopped;
-            if (FloatsAreDone)
+            if (FloatsAreDone(target))
             {
                 Promote();
                 continue;
             }
-            if (_error <= _target)
+            if (_error <= target)
+            {
+                Keep(double.NegativeInfinity);
                 return SolverStatus.Converged;
+            }
             if (Stalled())
                 return SolverStatus.Stalled;
-            if (TranslatesPotentials)
-                Translate();
-            Accelerate(_iteration - from);
+            Accelerate(epsilon, _iteration - from);
             if (_options.Checkpoint is not null && _iteration % _options.CheckpointEvery == 0)
                 WriteCheckpoint();
         }
     }
 
-    SinkhornStep Step(double epsilon)
+    /// <summary>What other ε, other precisions or earlier checkpoints say of errors and steps does not count.</summary>
+    void ForgetHistory()
     {
-        if (_step is null || _step.Epsilon != epsilon || _step.Relaxation != _omega || _step.Tolerance > _target)
+        if (_accelerated)
+            ReturnToKept();
+        _anderson?.Clear();
+        if (_relaxation is not null)
+            _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
+        (_bestError, _bestIteration, _lastStallCheck) = (double.PositiveInfinity, _iteration, _iteration);
+        (_keptDual, _plainUntil, _plainSpell, _accelerated) = (double.NegativeInfinity, 0, 1, false);
+    }
+
+    SinkhornStep Step(double epsilon, double target)
+    {
+        if (_step is null || _step.Epsilon != epsilon || _step.Relaxation != _omega || _step.Tolerance != target)
         {
             _step = new SinkhornStep
             {
@@ -262,7 +279,7 @@ internal sealed class SinkhornRun : IDisposable
                 TauA = Tau(_rhoA, epsilon),
                 TauB = Tau(_rhoB, epsilon),
                 Relaxation = _omega,
-                Tolerance = epsilon == _epsilon ? _target : 0,
+                Tolerance = target,
             };
         }
         return _step;
@@ -281,11 +298,7 @@ internal sealed class SinkhornRun : IDisposable
             return Recover();
         _error = error;
         if (error < _bestError)
-        {
-            (_bestError, _bestIteration, _hasBest) = (error, _iteration, true);
-            _f.CopyTo(_bestF.AsSpan());
-            _g.CopyTo(_bestG.AsSpan());
-        }
+            (_bestError, _bestIteration) = (error, _iteration);
         if (_iteration % _options.CheckEvery == 0 || error <= step.Tolerance)
         {
             _errors.Add(error);
@@ -301,18 +314,11 @@ internal sealed class SinkhornRun : IDisposable
         _error = double.PositiveInfinity;
         if (_precision != _options.Precision)
         {
-            ReturnToBest();
+            ReturnToKept();
             Promote();
             return null;
         }
-        if (_omega > 1)
-            return null; // over-relaxation takes itself back
-        if (_anderson is not null && _hasBest && _iteration >= _plainUntil)
-        {
-            RestartFromBest();
-            return null;
-        }
-        return SolverStatus.NumericalFailure;
+        return _omega > 1 || _accelerated ? null : SolverStatus.NumericalFailure;
     }
 
     /// <summary>Share of the way from the first error to the tolerance, on a logarithmic scale, or of the iteration limit if that is nearer.</summary>
@@ -325,40 +331,78 @@ internal sealed class SinkhornRun : IDisposable
         return Math.Clamp(Math.Max(done, (double)_iteration / _options.MaxIterations), 0, 1);
     }
 
-    void Accelerate(int iterations)
+    /// <summary>Judges the last step, and prepares the next: relaxed, mixed or plain.</summary>
+    void Accelerate(double epsilon, int iterations)
     {
+        // An accelerated step must not lower the dual: plain ones never do. So none can undo what was reached, however flat the error is.
+        double dual = Dual(epsilon);
+        if (_accelerated && !(dual >= _keptDual - DualRounding(dual)))
+        {
+            ReturnToKept();
+            _anderson!.Clear();
+            _plainUntil = _iteration + _plainSpell;
+            _plainSpell = Math.Min(2 * _plainSpell, MaxPlainSpell);
+            _accelerated = false;
+            return;
+        }
+        if (_accelerated)
+            _plainSpell = 1;
+        if (TranslatesPotentials)
+            Translate();
         if (_relaxation is not null)
         {
             _relaxation.Observe(_error, iterations, _f, _g);
             _omega = _relaxation.Omega;
         }
-        else if (_anderson is not null && _iteration >= _plainUntil)
+        Keep(dual);
+        _accelerated = _anderson is not null && _iteration >= _plainUntil && _anderson.Mix(_before, _g);
+    }
+
+    /// <summary>
+    /// The dual value of the last f with the g it was made from: the mass of its plan is known from the rows, which f meets exactly.
+    /// </summary>
+    double Dual(double epsilon)
+    {
+        Compensated sum = default;
+        for (int i = 0; i < _f.Length; i++)
         {
-            if (_iteration - Math.Max(_bestIteration, _plainUntil) >= RestartAfter)
-                RestartFromBest();
-            else if (_error <= 2 * _bestError)
-                _anderson.Mix(_before, _g);
-            else
-                _anderson.Clear();
+            if (_weightsA[i] == 0)
+                continue;
+            sum.Add(
+                _weightsA[i]
+                    * (
+                        double.IsPositiveInfinity(_rhoA)
+                            ? _f[i]
+                            : (-_rhoA * double.ExpM1(-_f[i] / _rhoA)) - (epsilon * Math.Exp(-_f[i] / _rhoA))
+                    )
+            );
         }
+        for (int j = 0; j < _before.Length; j++)
+        {
+            if (_weightsB[j] > 0)
+                sum.Add(
+                    _weightsB[j] * (double.IsPositiveInfinity(_rhoB) ? _before[j] : -_rhoB * double.ExpM1(-_before[j] / _rhoB))
+                );
+        }
+        return sum.Value;
     }
 
-    /// <summary>Lost: back to the best iterate, and plain iterations from there, more of them each time.</summary>
-    void RestartFromBest()
+    double DualRounding(double dual) =>
+        (_precision == Precision.Float32 ? 1e-6 : 1e-13) * (Math.Abs(dual) + (_problem.Geometry.MagnitudeBound * Mass));
+
+    /// <summary>Notes the pair of potentials just evaluated as the one to fall back on.</summary>
+    void Keep(double dual)
     {
-        ReturnToBest();
-        _anderson!.Clear();
-        _plainUntil = _iteration + _plainSpell;
-        _plainSpell = Math.Min(2 * _plainSpell, MaxPlainSpell);
+        (_keptDual, _keptError) = (dual, _error);
+        _f.CopyTo(_keptF.AsSpan());
+        _g.CopyTo(_keptG.AsSpan());
     }
 
-    /// <summary>Puts back the best pair of potentials that was evaluated; an accelerated one was not.</summary>
-    void ReturnToBest()
+    /// <summary>Puts back the last good pair; an accelerated g was not evaluated.</summary>
+    void ReturnToKept()
     {
-        if (!_hasBest)
-            return;
-        _bestF.CopyTo(_f.AsSpan());
-        _bestG.CopyTo(_g.AsSpan());
+        _keptF.CopyTo(_f.AsSpan());
+        _keptG.CopyTo(_g.AsSpan());
     }
 
     /// <summary>
@@ -383,18 +427,21 @@ internal sealed class SinkhornRun : IDisposable
     }
 
     /// <summary>Whether floats have given what they can.</summary>
-    bool FloatsAreDone =>
+    bool FloatsAreDone(double target) =>
         _precision != _options.Precision
-        && (_error <= Math.Max(_target, _floatFloor * Mass) || _iteration - _bestIteration >= FloatPatience);
+        && (
+            _error <= _floatFloor * Mass
+            || (_error <= target && target == _target)
+            || _iteration - _bestIteration >= FloatPatience
+        );
 
-    /// <summary>Goes over from floats to doubles; errors seen so far were those of floats.</summary>
+    /// <summary>Goes over from floats to doubles; errors and duals seen so far were those of floats.</summary>
     void Promote()
     {
         _operator.Dispose();
         _precision = _options.Precision;
         _operator = _backend.Bind(_problem.Geometry, _precision, _limit.Token);
-        _anderson?.Clear();
-        (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
+        ForgetHistory();
     }
 
     /// <summary>Whether both marginals are penalised, so that mass may be shifted between the potentials.</summary>
@@ -425,162 +472,8 @@ internal sealed class SinkhornRun : IDisposable
     void WriteCheckpoint()
     {
         _options.Checkpoint!(
-            new SinkhornState(new Potentials(_f, _g), _iteration, _epsilon, _omega, _errors.ToImmutable(), _precision)
+            new SinkhornState(new Potentials(_keptF, _keptG), _iteration, _epsilon, _omega, _errors.ToImmutable(), _precision)
         );
-        if (_relaxation is not null)
-            _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
-        _anderson?.Clear();
-        (_plainUntil, _plainSpell) = (0, RestartAfter);
-        (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
-    }
-
-    /// <summary>Potentials of empty bins, gauge, values and the true marginal error, by an operator that the time limit does not stop.</summary>
-    TransportResult Evaluate(SolverStatus status)
-    {
-        if (status != SolverStatus.Converged)
-            ReturnToBest();
-        string backend = _operator.Description;
-        bool evaluate =
-            status is not (SolverStatus.Cancelled or SolverStatus.TimeLimit)
-            || (long)_f.Length * _g.Length <= PairsWorthFinishing;
-        double[] g = [.. _g];
-        double cost = double.NaN,
-            entropy = double.NaN,
-            penaltyA = 0,
-            penaltyB = 0,
-            error = _hasBest ? Math.Min(_error, _bestError) : _error;
-        double[] rows = new double[_f.Length],
-            columns = new double[_g.Length];
-        Potentials potentials;
-        if (evaluate)
-        {
-            CancellationToken stop = status == SolverStatus.Cancelled ? CancellationToken.None : _cancellation;
-            using ICostOperator op = _backend.Bind(_problem.Geometry, Precision.Float64, stop);
-            if (_weightsB.Contains(0.0))
-                ExtendToEmptyColumns(op, g);
-            potentials = Gauge(g);
-            double total = op.TransportCost(
-                new GibbsPlan
-                {
-                    F = potentials.F,
-                    G = potentials.G,
-                    LogA = _logA,
-                    LogB = _logB,
-                    Epsilon = _epsilon,
-                },
-                rows,
-                columns
-            );
-            if (op.Interrupted)
-            {
-                status = SolverStatus.Cancelled;
-            }
-            else
-            {
-                cost = total;
-                double mass = Summation.Sum(rows);
-                // ε Σ P log(P/ab) = Σ P (f + g − C)
-                entropy =
-                    Summation.Dot(rows, potentials.F)
-                    + Summation.Dot(columns, potentials.G)
-                    - cost
-                    - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
-                penaltyA = Penalty(rows, _problem.A.Weights, _problem.PenaltyA);
-                penaltyB = Penalty(columns, _b.Weights, _problem.PenaltyB);
-                error = Residual(rows, _weightsA, potentials.F, _rhoA) + Residual(columns, _weightsB, potentials.G, _rhoB);
-            }
-        }
-        else
-        {
-            potentials = Gauge(g);
-        }
-        LinearProblem problem = ReferenceEquals(_b, _problem.B) ? _problem : _problem.WithTarget(_b);
-        TransportPlan plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
-        if (_options.Round && problem.IsBalanced && double.IsFinite(cost))
-        {
-            plan = Certificate.Verify(problem, plan, cancellation: CancellationToken.None).FeasiblePlan;
-            var rounded = Certificate.Verify(problem, plan);
-            (cost, entropy, error) = (
-                rounded.PlanTransportCost,
-                rounded.PlanValue - rounded.PlanTransportCost,
-                rounded.MarginalError
-            );
-        }
-        return new TransportResult
-        {
-            Problem = problem,
-            Status = status,
-            Iterations = _iteration,
-            Errors = _errors.ToImmutable(),
-            Backend = backend,
-            Message =
-                status == SolverStatus.Stalled
-                    ? $"{_message} Rounding allows no smaller error in {_options.Precision}.".Trim()
-                    : _message,
-            Plan = plan,
-            Potentials = potentials,
-            Epsilon = _epsilon,
-            TransportCost = cost,
-            RegularizerValue = entropy,
-            PenaltyValueA = penaltyA,
-            PenaltyValueB = penaltyB,
-            MarginalError = error,
-        };
-    }
-
-    Potentials Gauge(double[] g)
-    {
-        var potentials = new Potentials(_f, g);
-        return _problem.IsBalanced ? potentials.Centred(_problem.A, _b) : potentials;
-    }
-
-    void ExtendToEmptyColumns(ICostOperator op, double[] g)
-    {
-        var softMin = new double[g.Length];
-        op.SoftMinColumns(_f, _logA, _epsilon, softMin);
-        double tau = Tau(_rhoB, _epsilon);
-        for (int j = 0; j < g.Length; j++)
-        {
-            if (_b.Weights[j] == 0)
-                g[j] = double.IsFinite(softMin[j]) ? tau * softMin[j] : 0;
-        }
-    }
-
-    /// <summary>ρ KL(marginal | weights); 0 for a hard constraint.</summary>
-    static double Penalty(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, MarginalPenalty penalty)
-    {
-        if (penalty.IsExact)
-            return 0;
-        var sum = new Compensated();
-        for (int i = 0; i < weights.Length; i++)
-        {
-            // x log x − x + 1 at x = marginal/weight, by its series near 1 where the terms would cancel.
-            double d = weights[i] > 0 ? (marginal[i] - weights[i]) / weights[i] : 0;
-            double x = 1 + d;
-            double term =
-                Math.Abs(d) < 1e-4 ? d * d * (0.5 - (d / 6) + (d * d / 12))
-                : x > 0 ? (x * Math.Log(x)) - d
-                : 1;
-            sum.Add(weights[i] * term);
-        }
-        return penalty.Rho * sum.Value;
-    }
-
-    /// <summary>L1 norm of <c>marginal − weights · exp(−potential/ρ)</c>.</summary>
-    static double Residual(
-        ReadOnlySpan<double> marginal,
-        ReadOnlySpan<double> weights,
-        ReadOnlySpan<double> potential,
-        double rho
-    )
-    {
-        var sum = new Compensated();
-        for (int i = 0; i < weights.Length; i++)
-        {
-            double wanted =
-                weights[i] == 0 ? 0 : weights[i] * (double.IsPositiveInfinity(rho) ? 1 : Math.Exp(-potential[i] / rho));
-            sum.Add(Math.Abs(marginal[i] - wanted));
-        }
-        return sum.Value;
+        ForgetHistory();
     }
 }

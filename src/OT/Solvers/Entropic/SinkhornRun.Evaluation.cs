@@ -1,0 +1,159 @@
+using OT.Backends;
+using OT.Numerics;
+using OT.Problems;
+using OT.Results;
+
+namespace OT.Solvers.Entropic;
+
+/// <summary>What a finished run reports: potentials, plan, every part of the value and the true marginal error.</summary>
+internal sealed partial class SinkhornRun
+{
+    /// <summary>Potentials of empty bins, gauge, values and the true marginal error, by an operator that the time limit does not stop.</summary>
+    TransportResult Evaluate(SolverStatus status)
+    {
+        ReturnToKept();
+        string backend = _operator.Description;
+        bool evaluate =
+            status is not (SolverStatus.Cancelled or SolverStatus.TimeLimit)
+            || (long)_f.Length * _g.Length <= PairsWorthFinishing;
+        double[] g = [.. _g];
+        double cost = double.NaN,
+            entropy = double.NaN,
+            penaltyA = 0,
+            penaltyB = 0,
+            error = _keptError;
+        double[] rows = new double[_f.Length],
+            columns = new double[_g.Length];
+        Potentials potentials;
+        if (evaluate)
+        {
+            CancellationToken stop = status == SolverStatus.Cancelled ? CancellationToken.None : _cancellation;
+            using ICostOperator op = _backend.Bind(_problem.Geometry, Precision.Float64, stop);
+            if (_weightsB.Contains(0.0))
+                ExtendToEmptyColumns(op, g);
+            potentials = Gauge(g);
+            double total = op.TransportCost(
+                new GibbsPlan
+                {
+                    F = potentials.F,
+                    G = potentials.G,
+                    LogA = _logA,
+                    LogB = _logB,
+                    Epsilon = _epsilon,
+                },
+                rows,
+                columns
+            );
+            if (op.Interrupted)
+            {
+                status = SolverStatus.Cancelled;
+            }
+            else
+            {
+                cost = total;
+                double mass = Summation.Sum(rows);
+                // ε Σ P log(P/ab) = Σ P (f + g − C)
+                entropy =
+                    Summation.Dot(rows, potentials.F)
+                    + Summation.Dot(columns, potentials.G)
+                    - cost
+                    - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
+                penaltyA = Penalty(rows, _problem.A.Weights, _problem.PenaltyA);
+                penaltyB = Penalty(columns, _b.Weights, _problem.PenaltyB);
+                error = Residual(rows, _weightsA, potentials.F, _rhoA) + Residual(columns, _weightsB, potentials.G, _rhoB);
+            }
+        }
+        else
+        {
+            potentials = Gauge(g);
+        }
+        LinearProblem problem = ReferenceEquals(_b, _problem.B) ? _problem : _problem.WithTarget(_b);
+        TransportPlan plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
+        if (_options.Round && problem.IsBalanced && double.IsFinite(cost))
+        {
+            plan = Certificate.Verify(problem, plan, cancellation: CancellationToken.None).FeasiblePlan;
+            var rounded = Certificate.Verify(problem, plan);
+            (cost, entropy, error) = (
+                rounded.PlanTransportCost,
+                rounded.PlanValue - rounded.PlanTransportCost,
+                rounded.MarginalError
+            );
+        }
+        return new TransportResult
+        {
+            Problem = problem,
+            Status = status,
+            Iterations = _iteration,
+            Errors = _errors.ToImmutable(),
+            Backend = backend,
+            Message =
+                status == SolverStatus.Stalled
+                    ? $"{_message} Rounding allows no smaller error in {_options.Precision}.".Trim()
+                    : _message,
+            Plan = plan,
+            Potentials = potentials,
+            Epsilon = _epsilon,
+            TransportCost = cost,
+            RegularizerValue = entropy,
+            PenaltyValueA = penaltyA,
+            PenaltyValueB = penaltyB,
+            MarginalError = error,
+        };
+    }
+
+    Potentials Gauge(double[] g)
+    {
+        var potentials = new Potentials(_f, g);
+        return _problem.IsBalanced ? potentials.Centred(_problem.A, _b) : potentials;
+    }
+
+    void ExtendToEmptyColumns(ICostOperator op, double[] g)
+    {
+        var softMin = new double[g.Length];
+        op.SoftMinColumns(_f, _logA, _epsilon, softMin);
+        double tau = Tau(_rhoB, _epsilon);
+        for (int j = 0; j < g.Length; j++)
+        {
+            if (_b.Weights[j] == 0)
+                g[j] = double.IsFinite(softMin[j]) ? tau * softMin[j] : 0;
+        }
+    }
+
+    /// <summary>ρ KL(marginal | weights); 0 for a hard constraint.</summary>
+    static double Penalty(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, MarginalPenalty penalty)
+    {
+        if (penalty.IsExact)
+            return 0;
+        var sum = new Compensated();
+        for (int i = 0; i < weights.Length; i++)
+        {
+            // x log x − x + 1 at x = marginal/weight, by its series near 1 where the terms would cancel.
+            double d = weights[i] > 0 ? (marginal[i] - weights[i]) / weights[i] : 0;
+            double x = 1 + d;
+            double term =
+                Math.Abs(d) < 1e-4 ? d * d * (0.5 - (d / 6) + (d * d / 12))
+                : x > 0 ? (x * Math.Log(x)) - d
+                : 1;
+            sum.Add(weights[i] * term);
+        }
+        return penalty.Rho * sum.Value;
+    }
+
+    /// <summary>L1 norm of <c>marginal − weights · exp(−potential/ρ)</c>.</summary>
+    static double Residual(
+        ReadOnlySpan<double> marginal,
+        ReadOnlySpan<double> weights,
+        ReadOnlySpan<double> potential,
+        double rho
+    )
+    {
+        var sum = new Compensated();
+        for (int i = 0; i < weights.Length; i++)
+        {
+            double wanted =
+                weights[i] == 0 ? 0 : weights[i] * (double.IsPositiveInfinity(rho) ? 1 : Math.Exp(-potential[i] / rho));
+            sum.Add(Math.Abs(marginal[i] - wanted));
+        }
+        return sum.Value;
+    }
+}
