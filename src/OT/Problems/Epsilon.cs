@@ -80,7 +80,7 @@ public sealed record Epsilon
             throw new ArgumentException(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Epsilon {Factor} x {Scale} = {epsilon}: it must be positive and finite. Give an absolute epsilon."
+                    $"Epsilon {Factor} x {Scale} = {epsilon}: it must be positive and finite. Give an absolute epsilon (--epsilon), or one relative to the standard deviation (Epsilon.RelativeToStandardDeviation)."
                 )
             );
         }
