@@ -29,7 +29,7 @@ public sealed class Certificate
     public required double PlanValue { get; init; }
 
     /// <summary>
-    /// The rounded plan: feasible up to rounding, never stored as n × m masses unless the given plan was, sparse where the given plan was sparse.
+    /// The rounded plan: feasible up to rounding, never stored as n × m masses unless the given plan was. Sparse where the given plan was sparse and both marginals are hard.
     /// The given plan itself when both marginals carry penalties or the masses do not agree.
     /// </summary>
     public required TransportPlan FeasiblePlan { get; init; }
