@@ -56,8 +56,8 @@ public sealed class ManagedBackend : IBackend
         ArgumentNullException.ThrowIfNull(geometry);
         int n = geometry.Rows,
             m = geometry.Columns;
-        if (geometry is Grid)
-            return ((long)n + m) * 3 * sizeof(double);
+        if (geometry is Grid grid)
+            return GridOperator.Bytes(grid);
         bool single = precision == Precision.Float32;
         int element = single ? sizeof(float) : sizeof(double);
         long workspace = single

@@ -30,7 +30,7 @@ internal interface ISimd<TVector, T>
     static abstract TVector Max(TVector x, TVector y);
 
     /// <summary>
-    /// 2^x for finite x; 0 where it underflows, <c>+∞</c> where it overflows. Relative error below 4e-16 (double) and 2e-7 (float).
+    /// 2^x for finite x; 0 where it underflows, <c>+∞</c> where it overflows. Relative error below 4e-16 (double) and 2.5e-7 (float).
     /// Arguments below <see cref="Simd.Lowest{T}"/> are not allowed.
     /// </summary>
     static abstract TVector Exp2(TVector x);

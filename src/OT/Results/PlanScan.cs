@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using System.Runtime.ExceptionServices;
 using OT.Geometries;
+using OT.Numerics;
 
 namespace OT.Results;
 
@@ -172,7 +173,7 @@ internal sealed class PlanScan(Geometry geometry, TransportPlan plan, Cancellati
             return;
         TensorPrimitives.Subtract(F![i], work, work);
         TensorPrimitives.Multiply(work, 1 / GibbsEpsilon, work);
-        TensorPrimitives.Exp(work, work);
+        VectorMath.Exp(work);
         part.Gibbs.Add(A[i] * AccurateSum.Dot(work, B));
     }
 

@@ -57,7 +57,7 @@ public sealed class PotentialPlan : TransportPlan
         TensorPrimitives.Divide(masses, _epsilon, masses);
         TensorPrimitives.Add(masses, logA, masses);
         TensorPrimitives.Add(masses, _logB, masses);
-        TensorPrimitives.Exp(masses, masses);
+        VectorMath.Exp(masses);
     }
 
     static double[] Log(ReadOnlySpan<double> weights)

@@ -173,6 +173,8 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
             double sum = LogIteration();
             if (Interrupted || !double.IsFinite(sum))
             {
+                foreach (Scratch scratch in _scratch)
+                    scratch.Rows.Span.Clear(); // what is left there times a weight of 0 must be 0
                 error = double.NaN;
                 return k;
             }

@@ -11,6 +11,8 @@ internal sealed class GridOperator : ManagedOperator
 {
     readonly Grid _grid;
     readonly Axis[] _axes;
+    readonly AxisWork[] _works;
+    readonly double[] _exponents;
     GridOperator? _transposed;
 
     public GridOperator(Grid grid, RowBlocks blocks, string description, CancellationToken cancellation)
@@ -18,12 +20,46 @@ internal sealed class GridOperator : ManagedOperator
     {
         _grid = grid;
         _axes = [.. grid.AxisCosts.Select(cost => new Axis(cost))];
+        _works = new AxisWork[_axes.Length];
+        _exponents = new double[Columns];
+        int before = Columns, // cells of column axes not yet done, all slower than the axis at hand
+            after = 1; // cells of row axes done, faster than the axis at hand
+        for (int k = _axes.Length - 1; k >= 0; k--)
+        {
+            before /= _axes[k].Targets;
+            _works[k] = new AxisWork(this, _axes[k], before, after);
+            after *= _axes[k].Sources;
+        }
+    }
+
+    /// <summary>Bytes of an operator and its transpose: exponents, and what each axis leaves behind.</summary>
+    public static long Bytes(Grid grid)
+    {
+        long there = (long)grid.Rows + grid.Columns,
+            before = grid.Columns,
+            after = 1,
+            seenBefore = grid.Rows,
+            seenAfter = 1,
+            kernels = 0;
+        for (int k = grid.AxisCosts.Length - 1; k >= 0; k--)
+        {
+            Matrix axis = grid.AxisCosts[k];
+            kernels += 2L * axis.Values.Length;
+            before = before / axis.Columns * axis.Rows;
+            seenBefore = seenBefore / axis.Rows * axis.Columns;
+            there += (before * after) + (seenBefore * seenAfter);
+            before /= axis.Rows;
+            seenBefore /= axis.Columns;
+            after *= axis.Rows;
+            seenAfter *= axis.Columns;
+        }
+        return (there + (2L * grid.Rows) + (2L * grid.Columns) + kernels) * sizeof(double);
     }
 
     public override void SoftMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, double epsilon, Span<double> f)
     {
         double inverse = epsilon == 0 ? 1 : 1 / epsilon;
-        var exponents = new double[Columns];
+        double[] exponents = _exponents;
         for (int j = 0; j < exponents.Length; j++)
             exponents[j] = (g[j] * inverse) + (epsilon == 0 && double.IsFinite(logB[j]) ? 0 : logB[j]);
         double[] sums = LogSumExp(exponents, epsilon, special: -1);
@@ -31,8 +67,11 @@ internal sealed class GridOperator : ManagedOperator
             f[i] = epsilon == 0 ? -sums[i] : -epsilon * sums[i];
     }
 
-    public override void SoftMinColumns(ReadOnlySpan<double> f, ReadOnlySpan<double> logA, double epsilon, Span<double> g) =>
+    public override void SoftMinColumns(ReadOnlySpan<double> f, ReadOnlySpan<double> logA, double epsilon, Span<double> g)
+    {
         Transposed.SoftMinRows(f, logA, epsilon, g);
+        StopWith(Transposed);
+    }
 
     public override void ApplyPlan(in GibbsPlan plan, ReadOnlySpan<double> vectors, Span<double> result, bool transpose = false)
     {
@@ -47,6 +86,7 @@ internal sealed class GridOperator : ManagedOperator
                 Epsilon = plan.Epsilon,
             };
             Transposed.ApplyPlan(swapped, vectors, result);
+            StopWith(Transposed);
             return;
         }
         int n = Rows,
@@ -96,23 +136,12 @@ internal sealed class GridOperator : ManagedOperator
     GridOperator Transposed =>
         _transposed ??= new(new Grid([.. _grid.AxisCosts.Select(axis => axis.Transpose())]), Blocks, Description, Cancellation);
 
-    /// <summary><c>log Σ_j exp(x_j − C_ij/ε)</c> for every row cell; the maximum when ε is 0. On axis <paramref name="special"/> the kernel also carries <c>C_k − min C_k</c>.</summary>
-    double[] LogSumExp(ReadOnlySpan<double> exponents, double epsilon, int special)
+    /// <summary><c>log Σ_j exp(x_j − C_ij/ε)</c> for every row cell; the maximum when ε is 0. On axis <paramref name="special"/> the kernel also carries <c>C_k − min C_k</c>. The next call overwrites the result.</summary>
+    double[] LogSumExp(double[] exponents, double epsilon, int special)
     {
-        double[] values = exponents.ToArray();
-        int before = 1; // cells of row axes already done, all slower than the axis at hand
-        foreach (Axis axis in _axes)
-            before *= axis.Targets;
-        int after = 1; // cells of row axes done, faster than the axis at hand
+        double[] values = exponents;
         for (int k = _axes.Length - 1; k >= 0; k--)
-        {
-            Axis axis = _axes[k];
-            before /= axis.Targets;
-            var work = new AxisWork(this, axis, axis.LogKernel(epsilon, k == special), values, before, after, epsilon);
-            Blocks.Run(before * axis.Sources, work);
-            values = work.Result;
-            after *= axis.Sources;
-        }
+            values = _works[k].Run(values, _axes[k].LogKernel(epsilon, k == special), epsilon);
         return values;
     }
 
@@ -147,19 +176,28 @@ internal sealed class GridOperator : ManagedOperator
     }
 
     /// <summary>One axis: block (p, i) makes the cells with slower index p, new index i, and every faster index.</summary>
-    sealed class AxisWork(GridOperator owner, Axis axis, double[] kernel, double[] values, int before, int after, double epsilon)
-        : IBlockWork
+    sealed class AxisWork(GridOperator owner, Axis axis, int before, int after) : IBlockWork
     {
-        public double[] Result { get; } = new double[(long)before * axis.Sources * after];
+        readonly double[] _result = new double[Guard.ArrayLength(before * (long)axis.Sources, after, "a grid between two axes")];
+        double[] _values = [];
+        double[] _kernel = [];
+        double _epsilon;
+
+        public double[] Run(double[] values, double[] kernel, double epsilon)
+        {
+            (_values, _kernel, _epsilon) = (values, kernel, epsilon);
+            owner.Blocks.Run(before * axis.Sources, this);
+            return _result;
+        }
 
         public void Run(int block, int worker)
         {
             if (owner.Cancelled())
                 return;
             (int p, int i) = Math.DivRem(block, axis.Sources);
-            ReadOnlySpan<double> logKernel = kernel.AsSpan(i * axis.Targets, axis.Targets);
-            ReadOnlySpan<double> input = values.AsSpan(p * axis.Targets * after, axis.Targets * after);
-            Span<double> output = Result.AsSpan(block * after, after);
+            ReadOnlySpan<double> logKernel = _kernel.AsSpan(i * axis.Targets, axis.Targets);
+            ReadOnlySpan<double> input = _values.AsSpan(p * axis.Targets * after, axis.Targets * after);
+            Span<double> output = _result.AsSpan(block * after, after);
             if (after == 1)
                 output[0] = Along(input, logKernel);
             else
@@ -172,10 +210,10 @@ internal sealed class GridOperator : ManagedOperator
             Span<double> t = logKernel.Length <= 512 ? stackalloc double[logKernel.Length] : new double[logKernel.Length];
             TensorPrimitives.Add(input, logKernel, t);
             double max = TensorPrimitives.Max<double>(t);
-            if (epsilon == 0 || double.IsNegativeInfinity(max))
+            if (_epsilon == 0 || double.IsNegativeInfinity(max))
                 return max;
             TensorPrimitives.Subtract(t, max, t);
-            TensorPrimitives.Exp(t, t);
+            VectorMath.Exp(t);
             return max + Math.Log(TensorPrimitives.Sum<double>(t));
         }
 
@@ -191,23 +229,28 @@ internal sealed class GridOperator : ManagedOperator
                 TensorPrimitives.Add(input.Slice(j * output.Length, output.Length), logKernel[j], t);
                 TensorPrimitives.Max(max, t, max);
             }
-            if (epsilon == 0)
+            if (_epsilon == 0)
             {
                 max.CopyTo(output);
             }
             else
             {
                 output.Clear();
-                TensorPrimitives.Max(max, double.MinValue, max); // a column of −∞ stays −∞ without becoming NaN
+                TensorPrimitives.Max(max, double.MinValue, max); // −∞ − −∞ would be NaN
                 for (int j = 0; j < logKernel.Length; j++)
                 {
                     TensorPrimitives.Add(input.Slice(j * output.Length, output.Length), logKernel[j], t);
                     TensorPrimitives.Subtract(t, max, t);
-                    TensorPrimitives.Exp(t, t);
+                    VectorMath.Exp(t);
                     TensorPrimitives.Add(output, t, output);
                 }
-                TensorPrimitives.Log(output, output);
+                VectorMath.Log(output, output);
                 TensorPrimitives.Add(output, max, output);
+                for (int k = 0; k < output.Length; k++)
+                {
+                    if (max[k] == double.MinValue)
+                        output[k] = double.NegativeInfinity;
+                }
             }
             System.Buffers.ArrayPool<double>.Shared.Return(rented);
         }

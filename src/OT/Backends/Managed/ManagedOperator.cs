@@ -13,6 +13,10 @@ internal abstract class ManagedOperator : ICostOperator
 
     readonly CancellationToken _cancellation;
     volatile bool _interrupted;
+    double[] _rowMin = [];
+    double[] _columnMin = [];
+    double[] _nextF = [];
+    double[] _nextG = [];
 
     protected ManagedOperator(Geometry geometry, RowBlocks blocks, string description, CancellationToken cancellation)
     {
@@ -65,14 +69,26 @@ internal abstract class ManagedOperator : ICostOperator
         return _interrupted;
     }
 
+    /// <summary>Takes over the interruption of an operator that did part of the work.</summary>
+    protected void StopWith(ManagedOperator part) => _interrupted |= part._interrupted;
+
     /// <inheritdoc/>
     public abstract void SoftMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, double epsilon, Span<double> f);
 
     /// <inheritdoc/>
     public virtual int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
     {
-        var rowMin = new double[Rows];
-        var columnMin = new double[Columns];
+        if (_rowMin.Length == 0)
+            (_rowMin, _columnMin, _nextF, _nextG) = (
+                new double[Rows],
+                new double[Columns],
+                new double[Rows],
+                new double[Columns]
+            );
+        double[] rowMin = _rowMin,
+            columnMin = _columnMin,
+            nextF = _nextF,
+            nextG = _nextG;
         ReadOnlySpan<double> a = step.A.Span,
             b = step.B.Span;
         double eps = step.Epsilon,
@@ -87,22 +103,25 @@ internal abstract class ManagedOperator : ICostOperator
             double sum = 0;
             for (int i = 0; i < a.Length; i++)
             {
-                f[i] = double.IsFinite(rowMin[i]) ? ((1 - omega) * f[i]) + (omega * step.TauA * rowMin[i]) : 0;
+                nextF[i] = double.IsFinite(rowMin[i]) ? ((1 - omega) * f[i]) + (omega * step.TauA * rowMin[i]) : 0;
                 if (omega != 1 && a[i] != 0)
-                    sum += a[i] * Math.Abs(Math.Exp((f[i] - rowMin[i]) / eps) - MarginalTarget(f[i], step.TauA, eps));
+                    sum += a[i] * Math.Abs(Math.Exp((nextF[i] - rowMin[i]) / eps) - MarginalTarget(nextF[i], step.TauA, eps));
             }
-            SoftMinColumns(f, step.LogA.Span, eps, columnMin);
+            SoftMinColumns(nextF, step.LogA.Span, eps, columnMin);
             if (Interrupted)
                 return k;
             for (int j = 0; j < b.Length; j++)
             {
+                nextG[j] = g[j];
                 if (b[j] == 0)
                     continue;
                 sum += b[j] * Math.Abs(Math.Exp((g[j] - columnMin[j]) / eps) - MarginalTarget(g[j], step.TauB, eps));
-                g[j] = ((1 - omega) * g[j]) + (omega * step.TauB * columnMin[j]);
+                nextG[j] = ((1 - omega) * g[j]) + (omega * step.TauB * columnMin[j]);
             }
             if (!double.IsFinite(sum))
                 return k;
+            nextF.CopyTo(f);
+            nextG.CopyTo(g);
             error = sum;
             if (error <= step.Tolerance)
                 return k + 1;
@@ -143,7 +162,7 @@ internal abstract class ManagedOperator : ICostOperator
                     return;
                 for (int j = 0; j < row.Length; j++)
                     row[j] = double.IsNegativeInfinity(max[j]) ? double.NegativeInfinity : row[j] - max[j];
-                TensorPrimitives.Exp(row, row);
+                VectorMath.Exp(row);
                 TensorPrimitives.Add(partial, row, partial);
             },
             static (total, partial) => TensorPrimitives.Add(total, partial, total)
@@ -322,7 +341,7 @@ internal abstract class ManagedOperator : ICostOperator
             TensorPrimitives.Add(row, _g, row);
             TensorPrimitives.MultiplyAdd(row, _inverse, _logB, row);
             TensorPrimitives.Add(row, _logA[i], row);
-            TensorPrimitives.Exp(row, row);
+            VectorMath.Exp(row);
         }
     }
 }

@@ -70,6 +70,7 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
     {
         _transposed ??= new(new PointCloud(_cloud.Target, _cloud.Source, _cloud.GroundCost), Blocks, Description, Cancellation);
         _transposed.SoftMinRows(f, logA, epsilon, g);
+        StopWith(_transposed);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -4,6 +4,7 @@ using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
 using OT.Results;
+using OT.Solvers.Exact;
 
 namespace OT.Solvers.Entropic;
 
@@ -24,6 +25,9 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     /// <summary>Exponents <c>C/ε</c> are trusted to 2⁻⁸: ε must be at least this share of the largest cost.</summary>
     const double Float64Resolution = 1.0 / (1L << 44);
     const double Float32Resolution = 1.0 / (1L << 15);
+
+    /// <summary>The reciprocal of a smaller ε is not finite, or nearly so.</summary>
+    const double SmallestEpsilon = 1e-290;
 
     readonly SinkhornOptions _options;
     readonly IBackend? _backend;
@@ -91,13 +95,14 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 nameof(state)
             );
         }
-        if (WhyInfeasible(problem) is { } reason)
+        (bool[] Rows, bool[] Columns) partners = WithPartners(problem);
+        if (WhyInfeasible(problem, partners.Rows, partners.Columns) is { } reason)
             return Infeasible(problem, epsilon, reason);
 
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
-        using var run = new SinkhornRun(problem, epsilon, _options, _backend ?? own!, start, state, cancellation);
-        SolverStatus status = run.Iterate();
-        return run.Finish(status);
+        using var run = new SinkhornRun(problem, epsilon, _options, _backend ?? own!, start, state, partners, cancellation);
+        TransportResult result = run.Solve();
+        return WhyNoPlanExists(result) is { } proof ? Infeasible(problem, epsilon, proof) : result;
     }
 
     void CheckResolution(Geometry geometry, double epsilon)
@@ -115,8 +120,32 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         }
     }
 
+    /// <summary>Which bins have weight and an allowed partner with weight; empty where no pair is forbidden.</summary>
+    static (bool[] Rows, bool[] Columns) WithPartners(LinearProblem problem)
+    {
+        if (!problem.Geometry.HasForbiddenPairs)
+            return ([], []);
+        ReadOnlySpan<double> a = problem.A.Weights,
+            b = problem.B.Weights;
+        var costs = new double[b.Length];
+        var rows = new bool[a.Length];
+        var columns = new bool[b.Length];
+        for (int i = 0; i < a.Length; i++)
+        {
+            if (a[i] == 0)
+                continue;
+            problem.Geometry.CostRow(i, costs);
+            for (int j = 0; j < costs.Length; j++)
+            {
+                if (b[j] > 0 && !double.IsPositiveInfinity(costs[j]))
+                    rows[i] = columns[j] = true;
+            }
+        }
+        return (rows, columns);
+    }
+
     /// <summary>Masses that differ, or a positive weight all of whose pairs are forbidden.</summary>
-    static string? WhyInfeasible(LinearProblem problem)
+    static string? WhyInfeasible(LinearProblem problem, bool[] rows, bool[] columns)
     {
         if (!problem.MassesAgree)
         {
@@ -125,39 +154,36 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 $"The source mass is {problem.A.Mass:G17}, the target mass {problem.B.Mass:G17}: hard marginals need equal masses."
             );
         }
-        if (!problem.Geometry.HasForbiddenPairs)
-            return null;
-        ReadOnlySpan<double> a = problem.A.Weights,
-            b = problem.B.Weights;
-        var row = new double[b.Length];
-        var reached = new bool[b.Length];
-        for (int i = 0; i < a.Length; i++)
+        for (int i = 0; i < rows.Length && problem.PenaltyA.IsExact; i++)
         {
-            if (a[i] == 0)
-                continue;
-            problem.Geometry.CostRow(i, row);
-            bool ships = false;
-            for (int j = 0; j < row.Length; j++)
-            {
-                if (b[j] == 0 || double.IsPositiveInfinity(row[j]))
-                    continue;
-                ships = reached[j] = true;
-            }
-            if (!ships && problem.PenaltyA.IsExact)
+            double a = problem.A.Weights[i];
+            if (a > 0 && !rows[i])
                 return string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Row {i} holds {a[i]:G6} and every one of its pairs is forbidden."
+                    $"Row {i} holds {a:G6} and every one of its pairs is forbidden."
                 );
         }
-        for (int j = 0; j < b.Length && problem.PenaltyB.IsExact; j++)
+        for (int j = 0; j < columns.Length && problem.PenaltyB.IsExact; j++)
         {
-            if (b[j] > 0 && !reached[j])
+            double b = problem.B.Weights[j];
+            if (b > 0 && !columns[j])
                 return string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Column {j} needs {b[j]:G6} and every one of its pairs is forbidden."
+                    $"Column {j} needs {b:G6} and every one of its pairs is forbidden."
                 );
         }
         return null;
+    }
+
+    /// <summary>Where pairs are forbidden and the iteration did not converge, an exact solver decides whether any plan exists.</summary>
+    static string? WhyNoPlanExists(TransportResult result)
+    {
+        LinearProblem problem = result.Problem;
+        bool undecided = result.Status is SolverStatus.IterationLimit or SolverStatus.Stalled or SolverStatus.NumericalFailure;
+        if (!undecided || !problem.IsBalanced || !problem.Geometry.HasForbiddenPairs)
+            return null;
+        TransportResult exact = new NetworkSimplex().Solve(new LinearProblem(problem.Geometry, problem.A, problem.B));
+        return exact.Status == SolverStatus.Infeasible ? exact.Message : null;
     }
 
     static TransportResult Infeasible(LinearProblem problem, double epsilon, string reason)

@@ -13,8 +13,10 @@ namespace OT.Solvers.Entropic;
 /// <summary>One solve: the iterate and everything that steers it.</summary>
 internal sealed class SinkhornRun : IDisposable
 {
-    /// <summary>Without a new smallest error for so many iterations, rounding is what is left.</summary>
+    /// <summary>Without a new smallest error for so many iterations, and with potentials at rest, rounding is what is left.</summary>
     const int StallIterations = 2000;
+
+    const int AndersonMemory = 8;
 
     /// <summary>Without a new smallest error for so many iterations, acceleration starts again from the best iterate.</summary>
     const int RestartAfter = 50;
@@ -28,6 +30,12 @@ internal sealed class SinkhornRun : IDisposable
 
     /// <summary>After a cancellation, values are still computed when that takes about a tenth of a second.</summary>
     const long PairsWorthFinishing = 50_000_000;
+
+    /// <summary>Below this share of the cost bound, annealing pays unless the caller says otherwise.</summary>
+    const double AnnealBelow = 0.01;
+
+    /// <summary>Masses that differ by less are equal: they are sums of rounded weights.</summary>
+    const double MassRounding = 1e-14;
 
     readonly LinearProblem _problem;
     readonly double _epsilon;
@@ -43,23 +51,31 @@ internal sealed class SinkhornRun : IDisposable
     readonly double[] _g;
     readonly double[] _logA;
     readonly double[] _logB;
+    readonly double[] _weightsA;
+    readonly double[] _weightsB;
     readonly double _rhoA;
     readonly double _rhoB;
     readonly double _floatFloor;
+    readonly EpsilonSchedule _schedule;
+    readonly double[] _bestF;
+    readonly double[] _bestG;
+    readonly double[] _before;
+    readonly double[] _stallG;
+    readonly Anderson? _anderson;
     ICostOperator _operator;
     Precision _precision;
     OverRelaxation? _relaxation;
-    Anderson? _anderson;
+    SinkhornStep? _step;
+    double _target;
     double _omega = 1;
     double _error = double.NaN;
     double _bestError = double.PositiveInfinity;
+    bool _hasBest;
+    int _iteration;
     int _bestIteration;
-    readonly double[] _bestG;
-    readonly double[] _stallG;
     int _lastStallCheck;
     int _plainUntil;
     int _plainSpell = RestartAfter;
-    int _iteration;
 
     public SinkhornRun(
         LinearProblem problem,
@@ -68,43 +84,91 @@ internal sealed class SinkhornRun : IDisposable
         IBackend backend,
         Potentials? start,
         SinkhornState? state,
+        (bool[] Rows, bool[] Columns) partners,
         CancellationToken cancellation
     )
     {
         (_problem, _epsilon, _options, _backend, _cancellation) = (problem, epsilon, options, backend, cancellation);
+        (double massA, double massB) = (problem.A.Mass, problem.B.Mass);
         _b = problem.B;
-        if (problem.IsBalanced && problem.A.Mass != problem.B.Mass)
+        if (problem.IsBalanced && Math.Abs(massA - massB) > MassRounding * massA)
         {
-            _b = problem.B.Scale(problem.A.Mass / problem.B.Mass);
+            _b = problem.B.Scale(massA / massB);
             _message = string.Create(
                 CultureInfo.InvariantCulture,
-                $"Target weights were scaled by {problem.A.Mass / problem.B.Mass:G17} to the source mass."
+                $"Target weights were scaled by {massA / massB:G17} to the source mass."
             );
         }
         (_rhoA, _rhoB) = (problem.PenaltyA.Rho, problem.PenaltyB.Rho);
-        (_bestG, _stallG) = (new double[_b.Count], new double[_b.Count]);
-        _logA = Log(problem.A.Weights);
-        _logB = Log(_b.Weights);
-        _f = start is null ? new double[_logA.Length] : start.F.ToArray();
-        _g = start is null ? new double[_logB.Length] : start.G.ToArray();
+        // A penalty that doubles cannot tell from a constraint is one, as long as the masses allow it.
+        if (problem.MassesWouldAgree)
+        {
+            _rhoA = problem.PenaltyA.Tau(epsilon) == 1 ? double.PositiveInfinity : _rhoA;
+            _rhoB = problem.PenaltyB.Tau(epsilon) == 1 ? double.PositiveInfinity : _rhoB;
+        }
+        _target = Target(Math.Max(massA, massB));
+        (_weightsA, _weightsB) = (problem.A.Weights.ToArray(), _b.Weights.ToArray());
+        _f = start is null ? new double[_weightsA.Length] : start.F.ToArray();
+        _g = start is null ? new double[_weightsB.Length] : start.G.ToArray();
+        KeepHome(partners.Rows, _weightsA, _f, _rhoA);
+        KeepHome(partners.Columns, _weightsB, _g, _rhoB);
+        (_logA, _logB) = (VectorMath.LogWeights(_weightsA), VectorMath.LogWeights(_weightsB));
+        (_bestF, _bestG) = (new double[_f.Length], new double[_g.Length]);
+        (_before, _stallG) = (new double[_g.Length], new double[_g.Length]);
         if (state is not null)
         {
-            _iteration = state.Iterations;
-            _bestIteration = _lastStallCheck = state.Iterations;
+            _iteration = _bestIteration = _lastStallCheck = state.Iterations;
             _errors.AddRange(state.Errors);
             _omega = state.Relaxation;
         }
-        _limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        if (options.TimeLimit != Timeout.InfiniteTimeSpan)
-            _limit.CancelAfter(options.TimeLimit);
+        _schedule =
+            options.Schedule
+            ?? (
+                start is null && epsilon < AnnealBelow * problem.Geometry.MagnitudeBound
+                    ? new EpsilonSchedule()
+                    : EpsilonSchedule.None
+            );
         if (options.Acceleration == Acceleration.OverRelaxation)
             _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
         else if (options.Acceleration != Acceleration.None)
             _anderson = new Anderson(AndersonMemory, _g.Length);
+        _limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        // Timers count at most 49 days; a longer limit is none.
+        if (options.TimeLimit != Timeout.InfiniteTimeSpan && options.TimeLimit.TotalMilliseconds < int.MaxValue)
+            _limit.CancelAfter(options.TimeLimit);
         // Below this error, rounding of the exponents C/ε to floats is what is seen.
         _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
         _operator = backend.Bind(problem.Geometry, _precision, _limit.Token);
+    }
+
+    public void Dispose()
+    {
+        _operator.Dispose();
+        _limit.Dispose();
+    }
+
+    /// <summary>
+    /// The L1 error to stop at. A penalty weighs it by ρ: an error e moves <c>ρ KL</c> by about <c>ρ e²/mass</c>, which is kept below the tolerance times ε.
+    /// </summary>
+    double Target(double mass)
+    {
+        double target = _options.Tolerance * mass;
+        double rho = Math.Max(double.IsFinite(_rhoA) ? _rhoA : 0, double.IsFinite(_rhoB) ? _rhoB : 0);
+        return rho > _epsilon ? Math.Min(target, mass * Math.Sqrt(_options.Tolerance * _epsilon / rho)) : target;
+    }
+
+    /// <summary>
+    /// Takes penalised bins whose pairs are all forbidden out of the iteration: they pay ρ times their weight, and their potential is so large that
+    /// <c>exp(−f/ρ)</c> is 0.
+    /// </summary>
+    static void KeepHome(bool[] partners, double[] weights, double[] potential, double rho)
+    {
+        for (int k = 0; k < partners.Length; k++)
+        {
+            if (weights[k] > 0 && !partners[k])
+                (weights[k], potential[k]) = (0, Math.Min(800 * rho, double.MaxValue));
+        }
     }
 
     bool FloatsComeFirst()
@@ -118,50 +182,46 @@ internal sealed class SinkhornRun : IDisposable
             && _backend.EstimateBytes(geometry, Precision.Float32) <= _backend.MemoryLimit;
     }
 
-    /// <summary>Goes over from floats to doubles; errors seen so far were those of floats.</summary>
-    void Promote()
+    /// <summary>Solves: iterates, evaluates, and goes on where the final pass finds a larger error than the iteration did.</summary>
+    public TransportResult Solve()
     {
-        _operator.Dispose();
-        _precision = _options.Precision;
-        _operator = _backend.Bind(_problem.Geometry, _precision, _limit.Token);
-        _anderson?.Clear();
-        (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
-    }
-
-    /// <summary>Whether floats have given what they can.</summary>
-    bool FloatsAreDone =>
-        _precision != _options.Precision
-        && (_error <= Math.Max(_options.Tolerance, _floatFloor) || _iteration - _bestIteration >= FloatPatience);
-
-    public void Dispose()
-    {
-        _operator.Dispose();
-        _limit.Dispose();
-    }
-
-    /// <summary>Runs levels of epsilon, then iterates at the target until a stopping rule is met.</summary>
-    public SolverStatus Iterate()
-    {
-        if (_options.Schedule is { } schedule && _iteration == 0)
+        const int Rounds = 4;
+        SolverStatus status = Anneal() ?? Iterate();
+        TransportResult result = Evaluate(status);
+        for (int round = 1; round < Rounds && result.Converged && result.MarginalError > _options.Tolerance * Mass; round++)
         {
-            double level = schedule.Start * _problem.Geometry.MagnitudeBound;
-            for (; level > _epsilon && _iteration < _options.MaxIterations; level *= schedule.Decay)
-            {
-                SinkhornStep step = Step(level);
-                int count = Math.Min(schedule.IterationsPerLevel, _options.MaxIterations - _iteration);
-                if (Advance(count, step) is { } stopped)
-                    return stopped;
-            }
-            // Errors at other levels say nothing about the target.
-            (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
+            _target *= 0.25;
+            result = Evaluate(Iterate());
         }
-        double[]? before = _anderson is null ? null : new double[_g.Length];
+        return result;
+    }
+
+    double Mass => Math.Max(_problem.A.Mass, _b.Mass);
+
+    /// <summary>A few iterations at each level of a shrinking ε.</summary>
+    SolverStatus? Anneal()
+    {
+        if (_iteration > 0)
+            return null;
+        double level = _schedule.Start * _problem.Geometry.MagnitudeBound;
+        for (; level > _epsilon && _iteration < _options.MaxIterations; level *= _schedule.Decay)
+        {
+            int count = Math.Min(_schedule.IterationsPerLevel, _options.MaxIterations - _iteration);
+            if (Advance(count, Step(level)) is { } stopped)
+                return stopped;
+        }
+        // Errors at other levels say nothing about the target.
+        (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
+        return null;
+    }
+
+    SolverStatus Iterate()
+    {
         while (true)
         {
             if (_iteration >= _options.MaxIterations)
                 return SolverStatus.IterationLimit;
-            if (before is not null)
-                _g.CopyTo(before.AsSpan());
+            _g.CopyTo(_before.AsSpan());
             int count = Math.Min(
                 _anderson is null && !TranslatesPotentials ? _options.CheckEvery : 1,
                 _options.MaxIterations - _iteration
@@ -176,41 +236,39 @@ internal sealed class SinkhornRun : IDisposable
                 Promote();
                 continue;
             }
-            if (_error <= _options.Tolerance)
+            if (_error <= _target)
                 return SolverStatus.Converged;
             if (Stalled())
                 return SolverStatus.Stalled;
             if (TranslatesPotentials)
                 Translate();
-            Accelerate(before, _iteration - from);
+            Accelerate(_iteration - from);
             if (_options.Checkpoint is not null && _iteration % _options.CheckpointEvery == 0)
                 WriteCheckpoint();
         }
     }
 
-    const int AndersonMemory = 8;
-
-    SinkhornStep? _step;
-
     SinkhornStep Step(double epsilon)
     {
-        if (_step is null || _step.Epsilon != epsilon || _step.Relaxation != _omega)
+        if (_step is null || _step.Epsilon != epsilon || _step.Relaxation != _omega || _step.Tolerance > _target)
         {
             _step = new SinkhornStep
             {
                 Epsilon = epsilon,
-                A = _problem.A.Weights.ToArray(),
-                B = _b.Weights.ToArray(),
+                A = _weightsA,
+                B = _weightsB,
                 LogA = _logA,
                 LogB = _logB,
-                TauA = _problem.PenaltyA.Tau(epsilon),
-                TauB = _problem.PenaltyB.Tau(epsilon),
+                TauA = Tau(_rhoA, epsilon),
+                TauB = Tau(_rhoB, epsilon),
                 Relaxation = _omega,
-                Tolerance = epsilon == _epsilon ? _options.Tolerance : 0,
+                Tolerance = epsilon == _epsilon ? _target : 0,
             };
         }
         return _step;
     }
+
+    static double Tau(double rho, double epsilon) => 1 / (1 + (epsilon / rho));
 
     /// <summary>Iterates and takes note of the error; a status when the run must end.</summary>
     SolverStatus? Advance(int count, SinkhornStep step)
@@ -219,21 +277,42 @@ internal sealed class SinkhornRun : IDisposable
         _iteration += made;
         if (_operator.Interrupted)
             return _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
-        if (double.IsNaN(error) && _precision != _options.Precision)
+        if (double.IsNaN(error))
+            return Recover();
+        _error = error;
+        if (error < _bestError)
         {
+            (_bestError, _bestIteration, _hasBest) = (error, _iteration, true);
+            _f.CopyTo(_bestF.AsSpan());
+            _g.CopyTo(_bestG.AsSpan());
+        }
+        if (_iteration % _options.CheckEvery == 0 || error <= step.Tolerance)
+        {
+            _errors.Add(error);
+            _options.Progress?.Report(new SolverProgress(_iteration, error, _clock.Elapsed, Fraction(error)));
+        }
+        return null;
+    }
+
+    /// <summary>After a value that is not finite: doubles instead of floats, plain steps instead of accelerated ones, or the end.</summary>
+    SolverStatus? Recover()
+    {
+        _iteration++; // an attempt counts, or a run might never end
+        _error = double.PositiveInfinity;
+        if (_precision != _options.Precision)
+        {
+            ReturnToBest();
             Promote();
             return null;
         }
-        if (double.IsNaN(error) && _omega == 1)
-            return SolverStatus.NumericalFailure;
-        _error = error;
-        if (error < _bestError)
-            (_bestError, _bestIteration) = (error, _iteration);
-        if (_iteration % _options.CheckEvery != 0 && error > step.Tolerance)
+        if (_omega > 1)
+            return null; // over-relaxation takes itself back
+        if (_anderson is not null && _hasBest && _iteration >= _plainUntil)
+        {
+            RestartFromBest();
             return null;
-        _errors.Add(error);
-        _options.Progress?.Report(new SolverProgress(_iteration, error, _clock.Elapsed, Fraction(error)));
-        return null;
+        }
+        return SolverStatus.NumericalFailure;
     }
 
     /// <summary>Share of the way from the first error to the tolerance, on a logarithmic scale, or of the iteration limit if that is nearer.</summary>
@@ -241,41 +320,45 @@ internal sealed class SinkhornRun : IDisposable
     {
         if (_errors.Count == 0)
             return double.NaN;
-        double way = Math.Log(_errors[0] / _options.Tolerance);
+        double way = Math.Log(_errors[0] / _target);
         double done = way > 0 ? Math.Log(_errors[0] / error) / way : 1;
         return Math.Clamp(Math.Max(done, (double)_iteration / _options.MaxIterations), 0, 1);
     }
 
-    void Accelerate(double[]? before, int iterations)
+    void Accelerate(int iterations)
     {
         if (_relaxation is not null)
         {
             _relaxation.Observe(_error, iterations, _f, _g);
             _omega = _relaxation.Omega;
         }
-        else if (_anderson is not null)
+        else if (_anderson is not null && _iteration >= _plainUntil)
         {
-            if (_bestIteration == _iteration)
-                _g.CopyTo(_bestG.AsSpan());
-            if (_iteration < _plainUntil)
-                return;
             if (_iteration - Math.Max(_bestIteration, _plainUntil) >= RestartAfter)
-            {
-                // Lost: back to the best iterate, and plain iterations from there, more of them each time.
-                _bestG.CopyTo(_g.AsSpan());
-                _anderson.Clear();
-                _plainUntil = _iteration + _plainSpell;
-                _plainSpell = Math.Min(2 * _plainSpell, MaxPlainSpell);
-            }
+                RestartFromBest();
             else if (_error <= 2 * _bestError)
-            {
-                _anderson.Mix(before, _g);
-            }
+                _anderson.Mix(_before, _g);
             else
-            {
                 _anderson.Clear();
-            }
         }
+    }
+
+    /// <summary>Lost: back to the best iterate, and plain iterations from there, more of them each time.</summary>
+    void RestartFromBest()
+    {
+        ReturnToBest();
+        _anderson!.Clear();
+        _plainUntil = _iteration + _plainSpell;
+        _plainSpell = Math.Min(2 * _plainSpell, MaxPlainSpell);
+    }
+
+    /// <summary>Puts back the best pair of potentials that was evaluated; an accelerated one was not.</summary>
+    void ReturnToBest()
+    {
+        if (!_hasBest)
+            return;
+        _bestF.CopyTo(_f.AsSpan());
+        _bestG.CopyTo(_g.AsSpan());
     }
 
     /// <summary>
@@ -287,7 +370,7 @@ internal sealed class SinkhornRun : IDisposable
         if (_iteration - Math.Max(_bestIteration, _lastStallCheck) < StallIterations)
             return false;
         double move = 0,
-            size = 0;
+            size = _problem.Geometry.MagnitudeBound;
         for (int j = 0; j < _g.Length; j++)
         {
             move = Math.Max(move, Math.Abs(_g[j] - _stallG[j]));
@@ -295,7 +378,23 @@ internal sealed class SinkhornRun : IDisposable
         }
         _g.CopyTo(_stallG.AsSpan());
         _lastStallCheck = _iteration;
-        return move <= Math.Max(1e-6 * _epsilon, 1e-14 * size);
+        double rounding = _precision == Precision.Float32 ? 1e-6 : 1e-14;
+        return move <= Math.Max(1e-6 * _epsilon, rounding * size);
+    }
+
+    /// <summary>Whether floats have given what they can.</summary>
+    bool FloatsAreDone =>
+        _precision != _options.Precision
+        && (_error <= Math.Max(_target, _floatFloor * Mass) || _iteration - _bestIteration >= FloatPatience);
+
+    /// <summary>Goes over from floats to doubles; errors seen so far were those of floats.</summary>
+    void Promote()
+    {
+        _operator.Dispose();
+        _precision = _options.Precision;
+        _operator = _backend.Bind(_problem.Geometry, _precision, _limit.Token);
+        _anderson?.Clear();
+        (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
     }
 
     /// <summary>Whether both marginals are penalised, so that mass may be shifted between the potentials.</summary>
@@ -304,7 +403,9 @@ internal sealed class SinkhornRun : IDisposable
     /// <summary>The best shift f + t, g − t, in closed form (Séjourné, Vialard, Peyré, AISTATS 2022): removes the slow mode of large ρ.</summary>
     void Translate()
     {
-        double t = _rhoA * _rhoB / (_rhoA + _rhoB) * (LogSumExp(_logA, _f, _rhoA) - LogSumExp(_logB, _g, _rhoB));
+        double t = (LogSumExp(_logA, _f, _rhoA) - LogSumExp(_logB, _g, _rhoB)) / ((1 / _rhoA) + (1 / _rhoB));
+        if (!double.IsFinite(t))
+            return; // one side has no mass in play
         TensorPrimitives.Add(_f, t, _f);
         TensorPrimitives.Subtract(_g, t, _g);
     }
@@ -329,43 +430,40 @@ internal sealed class SinkhornRun : IDisposable
         if (_relaxation is not null)
             _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
         _anderson?.Clear();
-        (_plainUntil, _plainSpell, _lastStallCheck) = (0, RestartAfter, _iteration);
-        _bestError = double.PositiveInfinity;
-        _bestIteration = _iteration;
-        _operator.Dispose();
-        _operator = _backend.Bind(_problem.Geometry, _precision, _limit.Token);
+        (_plainUntil, _plainSpell) = (0, RestartAfter);
+        (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
     }
 
-    /// <summary>Potentials of empty bins, gauge, values and the true marginal error.</summary>
-    public TransportResult Finish(SolverStatus status)
+    /// <summary>Potentials of empty bins, gauge, values and the true marginal error, by an operator that the time limit does not stop.</summary>
+    TransportResult Evaluate(SolverStatus status)
     {
-        bool early = status is SolverStatus.Cancelled or SolverStatus.TimeLimit;
-        bool evaluate = !early || (long)_f.Length * _g.Length <= PairsWorthFinishing;
-        // An interrupted operator stays so; values need a fresh one.
-        using ICostOperator? fresh = early && evaluate ? _backend.Bind(_problem.Geometry, _options.Precision) : null;
-        ICostOperator op = fresh ?? _operator;
-        if (evaluate && _b.Weights.Contains(0.0))
-            ExtendToEmptyColumns(op);
-        var potentials = new Potentials(_f, _g);
-        if (_problem.IsBalanced)
-            potentials = potentials.Centred(_problem.A, _b);
-        var plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
+        if (status != SolverStatus.Converged)
+            ReturnToBest();
+        string backend = _operator.Description;
+        bool evaluate =
+            status is not (SolverStatus.Cancelled or SolverStatus.TimeLimit)
+            || (long)_f.Length * _g.Length <= PairsWorthFinishing;
+        double[] g = [.. _g];
         double cost = double.NaN,
             entropy = double.NaN,
             penaltyA = 0,
             penaltyB = 0,
-            error = _error;
+            error = _hasBest ? Math.Min(_error, _bestError) : _error;
+        double[] rows = new double[_f.Length],
+            columns = new double[_g.Length];
+        Potentials potentials;
         if (evaluate)
         {
-            var rows = new double[_f.Length];
-            var columns = new double[_g.Length];
-            ReadOnlySpan<double> f = potentials.F,
-                g = potentials.G;
-            cost = op.TransportCost(
+            CancellationToken stop = status == SolverStatus.Cancelled ? CancellationToken.None : _cancellation;
+            using ICostOperator op = _backend.Bind(_problem.Geometry, Precision.Float64, stop);
+            if (_weightsB.Contains(0.0))
+                ExtendToEmptyColumns(op, g);
+            potentials = Gauge(g);
+            double total = op.TransportCost(
                 new GibbsPlan
                 {
-                    F = f,
-                    G = g,
+                    F = potentials.F,
+                    G = potentials.G,
                     LogA = _logA,
                     LogB = _logB,
                     Epsilon = _epsilon,
@@ -373,23 +471,48 @@ internal sealed class SinkhornRun : IDisposable
                 rows,
                 columns
             );
-            double mass = Summation.Sum(rows);
-            // ε Σ P log(P/ab) = Σ P (f + g − C)
-            entropy =
-                Summation.Dot(rows, f) + Summation.Dot(columns, g) - cost - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
-            penaltyA = Penalty(rows, _problem.A.Weights, _rhoA);
-            penaltyB = Penalty(columns, _b.Weights, _rhoB);
-            error = Residual(rows, _problem.A.Weights, f, _rhoA) + Residual(columns, _b.Weights, g, _rhoB);
-            if (status == SolverStatus.Converged && error > 2 * _options.Tolerance)
-                status = SolverStatus.Stalled;
+            if (op.Interrupted)
+            {
+                status = SolverStatus.Cancelled;
+            }
+            else
+            {
+                cost = total;
+                double mass = Summation.Sum(rows);
+                // ε Σ P log(P/ab) = Σ P (f + g − C)
+                entropy =
+                    Summation.Dot(rows, potentials.F)
+                    + Summation.Dot(columns, potentials.G)
+                    - cost
+                    - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
+                penaltyA = Penalty(rows, _problem.A.Weights, _problem.PenaltyA);
+                penaltyB = Penalty(columns, _b.Weights, _problem.PenaltyB);
+                error = Residual(rows, _weightsA, potentials.F, _rhoA) + Residual(columns, _weightsB, potentials.G, _rhoB);
+            }
+        }
+        else
+        {
+            potentials = Gauge(g);
+        }
+        LinearProblem problem = ReferenceEquals(_b, _problem.B) ? _problem : _problem.WithTarget(_b);
+        TransportPlan plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
+        if (_options.Round && problem.IsBalanced && double.IsFinite(cost))
+        {
+            plan = Certificate.Verify(problem, plan, cancellation: CancellationToken.None).FeasiblePlan;
+            var rounded = Certificate.Verify(problem, plan);
+            (cost, entropy, error) = (
+                rounded.PlanTransportCost,
+                rounded.PlanValue - rounded.PlanTransportCost,
+                rounded.MarginalError
+            );
         }
         return new TransportResult
         {
-            Problem = ReferenceEquals(_b, _problem.B) ? _problem : _problem.WithTarget(_b),
+            Problem = problem,
             Status = status,
             Iterations = _iteration,
             Errors = _errors.ToImmutable(),
-            Backend = _operator.Description,
+            Backend = backend,
             Message =
                 status == SolverStatus.Stalled
                     ? $"{_message} Rounding allows no smaller error in {_options.Precision}.".Trim()
@@ -405,27 +528,42 @@ internal sealed class SinkhornRun : IDisposable
         };
     }
 
-    void ExtendToEmptyColumns(ICostOperator op)
+    Potentials Gauge(double[] g)
     {
-        var softMin = new double[_g.Length];
+        var potentials = new Potentials(_f, g);
+        return _problem.IsBalanced ? potentials.Centred(_problem.A, _b) : potentials;
+    }
+
+    void ExtendToEmptyColumns(ICostOperator op, double[] g)
+    {
+        var softMin = new double[g.Length];
         op.SoftMinColumns(_f, _logA, _epsilon, softMin);
-        double tau = _problem.PenaltyB.Tau(_epsilon);
-        for (int j = 0; j < _g.Length; j++)
+        double tau = Tau(_rhoB, _epsilon);
+        for (int j = 0; j < g.Length; j++)
         {
             if (_b.Weights[j] == 0)
-                _g[j] = double.IsFinite(softMin[j]) ? tau * softMin[j] : 0;
+                g[j] = double.IsFinite(softMin[j]) ? tau * softMin[j] : 0;
         }
     }
 
     /// <summary>ρ KL(marginal | weights); 0 for a hard constraint.</summary>
-    static double Penalty(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, double rho)
+    static double Penalty(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, MarginalPenalty penalty)
     {
-        if (double.IsPositiveInfinity(rho))
+        if (penalty.IsExact)
             return 0;
         var sum = new Compensated();
         for (int i = 0; i < weights.Length; i++)
-            sum.Add((marginal[i] > 0 ? marginal[i] * Math.Log(marginal[i] / weights[i]) : 0) - marginal[i] + weights[i]);
-        return rho * sum.Value;
+        {
+            // x log x − x + 1 at x = marginal/weight, by its series near 1 where the terms would cancel.
+            double d = weights[i] > 0 ? (marginal[i] - weights[i]) / weights[i] : 0;
+            double x = 1 + d;
+            double term =
+                Math.Abs(d) < 1e-4 ? d * d * (0.5 - (d / 6) + (d * d / 12))
+                : x > 0 ? (x * Math.Log(x)) - d
+                : 1;
+            sum.Add(weights[i] * term);
+        }
+        return penalty.Rho * sum.Value;
     }
 
     /// <summary>L1 norm of <c>marginal − weights · exp(−potential/ρ)</c>.</summary>
@@ -438,17 +576,11 @@ internal sealed class SinkhornRun : IDisposable
     {
         var sum = new Compensated();
         for (int i = 0; i < weights.Length; i++)
-            sum.Add(
-                Math.Abs(marginal[i] - (double.IsPositiveInfinity(rho) ? weights[i] : weights[i] * Math.Exp(-potential[i] / rho)))
-            );
+        {
+            double wanted =
+                weights[i] == 0 ? 0 : weights[i] * (double.IsPositiveInfinity(rho) ? 1 : Math.Exp(-potential[i] / rho));
+            sum.Add(Math.Abs(marginal[i] - wanted));
+        }
         return sum.Value;
-    }
-
-    static double[] Log(ReadOnlySpan<double> weights)
-    {
-        var logs = new double[weights.Length];
-        for (int i = 0; i < logs.Length; i++)
-            logs[i] = weights[i] > 0 ? Math.Log(weights[i]) : double.NegativeInfinity;
-        return logs;
     }
 }

@@ -1,0 +1,253 @@
+using OT.Backends;
+using OT.Geometries;
+using OT.Numerics;
+using OT.Testing;
+using Xunit;
+
+namespace OT.Tests.Backends;
+
+public class ManagedBackendTests
+{
+    public static TheoryData<string> Kinds => [.. SomeGeometry.All];
+
+    static SinkhornStep Step(Geometry geometry, double epsilon = 0.1)
+    {
+        var random = new SeededRandom(5);
+        double[] a = SomeGeometry.Weights(random, geometry.Rows, 5),
+            b = SomeGeometry.Weights(random, geometry.Columns, 5);
+        return new SinkhornStep
+        {
+            Epsilon = epsilon,
+            A = a,
+            B = b,
+            LogA = Array.ConvertAll(a, Math.Log),
+            LogB = Array.ConvertAll(b, Math.Log),
+        };
+    }
+
+    /// <summary>Every output of every operation, after one another, as bits.</summary>
+    static List<long> Bits(Geometry geometry, Precision precision, int threads)
+    {
+        using var backend = new ManagedBackend(threads);
+        using ICostOperator op = backend.Bind(geometry, precision);
+        int n = geometry.Rows,
+            m = geometry.Columns;
+        double[] f = new double[n],
+            g = new double[m];
+        SinkhornStep step = Step(geometry);
+        op.Iterate(7, step, f, g, out double error);
+        var gibbs = new GibbsPlan
+        {
+            F = f,
+            G = g,
+            LogA = step.LogA.Span,
+            LogB = step.LogB.Span,
+            Epsilon = 0.1,
+        };
+        double[] rows = new double[n],
+            columns = new double[m],
+            soft = new double[n],
+            softColumns = new double[m],
+            hard = new double[n],
+            hardColumns = new double[m],
+            applied = new double[n],
+            transposed = new double[m];
+        double cost = op.TransportCost(gibbs, rows, columns);
+        op.SoftMinRows(g, step.LogB.Span, 0.1, soft);
+        op.SoftMinColumns(f, step.LogA.Span, 0.1, softColumns);
+        op.SoftMinRows(g, step.LogB.Span, 0, hard);
+        op.SoftMinColumns(f, step.LogA.Span, 0, hardColumns);
+        op.ApplyPlan(gibbs, g, applied);
+        op.ApplyPlan(gibbs, f, transposed, transpose: true);
+        double[][] all = [f, g, [error, cost], rows, columns, soft, softColumns, hard, hardColumns, applied, transposed];
+        return [.. all.SelectMany(v => v).Select(BitConverter.DoubleToInt64Bits)];
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void SameBitsAnyThreadCount(string kind)
+    {
+        Geometry geometry = SomeGeometry.Of(kind, 300, 130);
+        foreach (Precision precision in Enum.GetValues<Precision>())
+        {
+            List<long> one = Bits(geometry, precision, 1);
+            foreach (int threads in (int[])[1, 2, 3, 5])
+            {
+                List<long> bits = Bits(geometry, precision, threads);
+                int at = Enumerable.Range(0, one.Count).FirstOrDefault(k => one[k] != bits[k], -1);
+                Assert.True(
+                    at < 0,
+                    $"{precision}, {threads} threads: number {at} is {BitConverter.Int64BitsToDouble(bits[Math.Max(at, 0)]):R}, {BitConverter.Int64BitsToDouble(one[Math.Max(at, 0)]):R} on one thread"
+                );
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_cancelled_operator_says_so_after_every_operation(string kind)
+    {
+        Geometry geometry = SomeGeometry.Of(kind, 40, 50);
+        using var backend = new ManagedBackend(2);
+        SinkhornStep step = Step(geometry);
+        double[] f = new double[40],
+            g = new double[50];
+        (string, Action<ICostOperator>)[] operations =
+        [
+            ("SoftMinRows", op => op.SoftMinRows(g, step.LogB.Span, 0.1, f)),
+            ("SoftMinColumns", op => op.SoftMinColumns(f, step.LogA.Span, 0.1, g)),
+            ("hard minima of rows", op => op.SoftMinRows(g, step.LogB.Span, 0, f)),
+            ("hard minima of columns", op => op.SoftMinColumns(f, step.LogA.Span, 0, g)),
+            ("Iterate", op => Assert.Equal(0, op.Iterate(3, step, f, g, out _))),
+            ("TransportCost", op => op.TransportCost(Gibbs(), f, g)),
+            ("ApplyPlan", op => op.ApplyPlan(Gibbs(), g, f)),
+            ("transposed ApplyPlan", op => op.ApplyPlan(Gibbs(), f, g, transpose: true)),
+        ];
+        foreach ((string name, Action<ICostOperator> operation) in operations)
+        {
+            using var source = new CancellationTokenSource();
+            using ICostOperator op = backend.Bind(geometry, Precision.Float64, source.Token);
+            Assert.False(op.Interrupted);
+            source.Cancel();
+            operation(op);
+            Assert.True(op.Interrupted, name);
+        }
+
+        GibbsPlan Gibbs() =>
+            new()
+            {
+                F = new double[40],
+                G = new double[50],
+                LogA = step.LogA.Span,
+                LogB = step.LogB.Span,
+                Epsilon = 0.1,
+            };
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_cancelled_iteration_leaves_the_potentials_as_they_were(string kind)
+    {
+        Geometry geometry = SomeGeometry.Of(kind, 40, 50);
+        using var backend = new ManagedBackend(2);
+        using var source = new CancellationTokenSource();
+        using ICostOperator op = backend.Bind(geometry, Precision.Float64, source.Token);
+        double[] f = new double[40],
+            g = new double[50];
+        op.Iterate(3, Step(geometry), f, g, out _);
+        double[] keptF = [.. f],
+            keptG = [.. g];
+        source.Cancel();
+        Assert.Equal(0, op.Iterate(3, Step(geometry), f, g, out double error));
+        Assert.True(double.IsNaN(error) && op.Interrupted);
+        Assert.Equal(keptF, f);
+        Assert.Equal(keptG, g);
+    }
+
+    [Fact]
+    public void ByteCeilingHonoured()
+    {
+        foreach (string kind in SomeGeometry.All)
+        {
+            Geometry geometry = SomeGeometry.Of(kind, 600, 3000);
+            foreach (Precision precision in Enum.GetValues<Precision>())
+            {
+                using var open = new ManagedBackend(2);
+                long estimate = open.EstimateBytes(geometry, precision);
+                using var tight = new ManagedBackend(2, estimate - 1);
+                var refusal = Assert.Throws<BackendException>(() => tight.Bind(geometry, precision));
+                Assert.Contains($"{estimate:N0}", refusal.Message, StringComparison.Ordinal);
+                using var enough = new ManagedBackend(2, estimate);
+                double[] f = new double[600],
+                    g = new double[3000];
+                SinkhornStep step = Step(geometry);
+                Use(enough, geometry, precision, step, f, g); // what is compiled or made lazily elsewhere
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                ICostOperator op = enough.Bind(geometry, precision);
+                long taken = GC.GetAllocatedBytesForCurrentThread() - before;
+                op.Dispose();
+                // Buffers that start at a place of their own take up to a page more each; objects and small arrays a few kilobytes.
+                Assert.True(
+                    taken <= (1.05 * estimate) + (40 * 4096),
+                    $"{kind}, {precision}: {taken:N0} bytes taken, {estimate:N0} estimated"
+                );
+            }
+        }
+
+        static void Use(ManagedBackend backend, Geometry geometry, Precision precision, SinkhornStep step, double[] f, double[] g)
+        {
+            using ICostOperator op = backend.Bind(geometry, precision);
+            op.Iterate(1, step, f, g, out _);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Iterations_allocate_nothing(string kind)
+    {
+        Geometry geometry = SomeGeometry.Of(kind, 60, 80);
+        foreach (Precision precision in Enum.GetValues<Precision>())
+        {
+            using var backend = new ManagedBackend(1);
+            using ICostOperator op = backend.Bind(geometry, precision);
+            double[] f = new double[60],
+                g = new double[80];
+            SinkhornStep step = Step(geometry);
+            op.Iterate(3, step, f, g, out _);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            op.Iterate(1, step, f, g, out _);
+            long one = GC.GetAllocatedBytesForCurrentThread() - before;
+            before = GC.GetAllocatedBytesForCurrentThread();
+            op.Iterate(101, step, f, g, out _);
+            long many = GC.GetAllocatedBytesForCurrentThread() - before;
+            Assert.True(many - one <= 300, $"{precision}: {many - one} bytes in 100 iterations");
+        }
+    }
+
+    [Fact]
+    public void An_exception_of_a_users_cost_comes_out_and_the_back_end_lives_on()
+    {
+        bool fail = false;
+        Geometry geometry = new PointCloud(
+            new Matrix(90, 1, SomeGeometry.Draw(new SeededRandom(1), 90)),
+            new Matrix(20, 1, SomeGeometry.Draw(new SeededRandom(2), 20)),
+            GroundCost.Custom((x, y) => fail && x[0] < 0.5 ? throw new InvalidOperationException("mine") : Math.Abs(x[0] - y[0]))
+        );
+        fail = true; // not before: the geometry looks at its largest cost
+        using var backend = new ManagedBackend(3);
+        double[] f = new double[90],
+            g = new double[20];
+        using (ICostOperator op = backend.Bind(geometry))
+        {
+            Assert.Equal(
+                "mine",
+                Assert.Throws<InvalidOperationException>(() => op.Iterate(1, Step(geometry), f, g, out _)).Message
+            );
+        }
+        fail = false;
+        double[] expectedF = new double[90],
+            expectedG = new double[20];
+        Naive.Iterate(geometry, 2, Step(geometry), expectedF, expectedG);
+        using ICostOperator again = backend.Bind(geometry);
+        Array.Clear(f);
+        Array.Clear(g);
+        again.Iterate(2, Step(geometry), f, g, out _);
+        Approx.Equal(expectedF, f, 1e-12, "f");
+        Approx.Equal(expectedG, g, 1e-12, "g");
+    }
+
+    [Fact]
+    public void Names_threads_and_limits_are_told_and_nonsense_is_refused()
+    {
+        using var backend = new ManagedBackend(3, 1 << 20);
+        Assert.Equal((3, 1L << 20), (backend.Threads, backend.MemoryLimit));
+        Assert.StartsWith("managed-", backend.Name, StringComparison.Ordinal);
+        using ICostOperator op = backend.Bind(SomeGeometry.Of("points2", 4, 5), Precision.Float32);
+        Assert.Equal((4, 5), (op.Rows, op.Columns));
+        Assert.Contains(backend.Name, op.Description, StringComparison.Ordinal);
+        Assert.Contains("Float32", op.Description, StringComparison.Ordinal);
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ManagedBackend(0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ManagedBackend(1, -1));
+        Assert.Throws<ArgumentNullException>(() => backend.Bind(null!));
+    }
+}
