@@ -121,7 +121,13 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             }
             : report.With(certificate) with
             {
-                Verdict = Verdict.Of(problem, certificate, result.Value, Tolerance, result.Converged),
+                Verdict = Verdict.Of(
+                    problem,
+                    certificate,
+                    result.Value,
+                    Tolerance * Math.Max(problem.A.Mass, problem.B.Mass),
+                    result.Converged
+                ),
             };
 
         if (!console.TryClaimOutput())
@@ -165,6 +171,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 result.Problem,
                 result.Plan,
                 result.Potentials,
+                console.Progress,
                 stopped ? CancellationToken.None : console.Cancellation
             );
         }

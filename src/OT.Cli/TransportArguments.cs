@@ -70,7 +70,7 @@ sealed class TransportArguments
     public readonly Option<double?> Tolerance = Positive(
         "--tolerance",
         "T",
-        "L1 error of both marginals at which iterations stop, and that the verdict accepts; 1e-6 when left out."
+        "L1 error of both marginals, relative to the larger mass, at which iterations stop, and that the verdict accepts; 1e-6 when left out."
     );
     public readonly Option<long?> MaxIterations = Whole(
         "--max-iterations",

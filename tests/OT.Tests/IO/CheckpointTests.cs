@@ -13,7 +13,7 @@ public sealed class CheckpointTests
         0.125,
         1.5,
         [0.5, 0.25],
-        Backends.Precision.Float32
+        OT.Backends.Precision.Float32
     );
 
     [Fact]
