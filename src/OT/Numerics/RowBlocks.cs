@@ -98,9 +98,12 @@ internal sealed class RowBlocks : IDisposable
         if (_alive[worker])
             return;
         _alive[worker] = true;
-        int seen = _generation;
-        new Thread(() => Loop(worker, seen)) { IsBackground = true, Name = $"OT worker {worker}" }.Start();
+        Start(worker, _generation);
     }
+
+    // Apart, so that only a start allocates the closure.
+    void Start(int worker, int seen) =>
+        new Thread(() => Loop(worker, seen)) { IsBackground = true, Name = $"OT worker {worker}" }.Start();
 
     void Loop(int worker, int seen)
     {
