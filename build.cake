@@ -160,7 +160,7 @@ Task("Publish")
                 PublishReadyToRun = true,
                 PublishTrimmed = true,
                 // Each trim warning by itself, and as an error.
-                MSBuildSettings = new DotNetMSBuildSettings().WithProperty("TrimmerSingleWarn", "false").WithProperty("PublishReferencesDocumentationFiles", "false").WithProperty("PublishDocumentationFiles", "false"),
+                MSBuildSettings = new DotNetMSBuildSettings().WithProperty("TrimmerSingleWarn", "false").WithProperty("TreatWarningsAsErrors", "true").WithProperty("ILLinkTreatWarningsAsErrors", "true").WithProperty("PublishReferencesDocumentationFiles", "false").WithProperty("PublishDocumentationFiles", "false"),
             }
         );
     });
@@ -171,7 +171,8 @@ Task("Ci")
     .IsDependentOn("Native")
     .IsDependentOn("Build")
     .IsDependentOn("Test")
-    .IsDependentOn("Notebooks");
+    .IsDependentOn("Notebooks")
+    .IsDependentOn("Publish");
 
 RunTarget(target);
 

@@ -80,10 +80,10 @@ def measure_ours(case, files, epsilon, options):
         if case.kind == "sliced":
             continue  # not a method of the command
 
-        command = [options.ot, "solve", *files, "--method", method, "--threads", options.threads, "--json"]
+        command = [options.ot, "solve", *files, "--method", method, "--json"]
         command += ["--cost", "cityblock" if case.kind == "line" and case.power == 1 else "sqeuclidean"]
         if case.kind == "sinkhorn":
-            command += ["--epsilon", repr(epsilon), "--tolerance", TOLERANCE]
+            command += ["--epsilon", repr(epsilon), "--tolerance", TOLERANCE, "--threads", options.threads]
         runs = [run(command, options.threads, options.time_limit) for _ in range(min(options.repeats, 3))]
         good = [answer for answer in runs if "failure" not in answer]
         yield f"ot command, {method}", good[0] | {"seconds": [answer["seconds"] for answer in good]} if good else runs[0]

@@ -60,7 +60,7 @@ sealed class CertifyCommand(TransportArguments arguments, ParseResult parse, Ses
     {
         try
         {
-            return Certificate.Verify(problem, plan, potentials, console.Cancellation);
+            return Certificate.Verify(problem, plan, potentials, console.Progress, console.Cancellation);
         }
         catch (ArgumentException e)
         {

@@ -75,6 +75,9 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
 
     public Measure B { get; private set; } = null!;
 
+    /// <summary>The distance whose power is the cost, for <c>ot distance</c>.</summary>
+    public GroundCost? Metric { get; private set; }
+
     /// <summary>Whether the answer is to be entropic: it is where epsilon, a penalty or the method asks for it.</summary>
     public bool IsEntropic =>
         parse.GetValue(arguments.Epsilon) is not null
@@ -117,7 +120,8 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
             throw new InputException(
                 $"--cost {name}: is no distance, so it has no W_p: give euclidean, cityblock, chebyshev, sphere or minkowski:P, or use 'ot solve'."
             );
-        return TransportArguments.ParseCost(name ?? "euclidean").ToPower(p);
+        Metric = TransportArguments.ParseCost(name ?? "euclidean");
+        return Metric.ToPower(p);
     }
 
     MarginalPenalty Penalty(Option<double?> rho) =>

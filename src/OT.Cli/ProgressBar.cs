@@ -31,9 +31,10 @@ static class ProgressBar
                 while (!work.Wait(Frame, cancellation))
                 {
                     SolverProgress? latest = progress.Phase is "solving" ? progress.Latest : null;
-                    bar.IsIndeterminate = latest is not { Fraction: >= 0 };
-                    if (latest is { Fraction: >= 0 } known)
-                        bar.Value = 100 * Math.Clamp(known.Fraction, 0, 1);
+                    double share = latest?.Fraction ?? progress.Share;
+                    bar.IsIndeterminate = !(share >= 0);
+                    if (share >= 0)
+                        bar.Value = 100 * Math.Clamp(share, 0, 1);
                     bar.Description = latest is { } look ? Describe(look) : progress.Phase;
                 }
             });

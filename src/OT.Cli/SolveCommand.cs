@@ -76,18 +76,37 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             MarginalError = result.MarginalError,
             Iterations = result.Iterations,
             Epsilon = entropic ? result.Epsilon : 0,
-            Backend = result.Backend.Length > 0 ? result.Backend : backend.Name,
+            // Exact solvers run on no back end: they are managed code.
+            Backend =
+                !entropic ? "managed"
+                : result.Backend.Length > 0 ? result.Backend
+                : backend.Name,
             Precision = entropic && precision == Precision.Float32 ? "single" : "double",
             Threads = entropic ? backend.Threads : 1,
             Rows = problem.Geometry.Rows,
             Columns = problem.Geometry.Columns,
             Seconds = seconds,
             Message = result.Message,
-            Distance = power is { } p ? Root(result.TransportCost, p) : null,
         };
         if (result.Status == SolverStatus.Infeasible)
             return Refuse(report, input.MassMismatch(problem) ?? $"infeasible: {result.Message}");
+        if (power is { } p)
+            report = WithDistance(report, result, input, p);
         return Conclude(report, result, outputs);
+    }
+
+    /// <summary>The root of the cost; where the powers fell out of the range of doubles, the distance is solved for in units of its own.</summary>
+    Report WithDistance(Report report, TransportResult result, ProblemInput input, double p)
+    {
+        const double resolved = 1e-280;
+        if (result.Problem.Regularizer is not NoRegularizer || !result.Converged)
+            return report with { Distance = Root(result.TransportCost, p) };
+        if (result.TransportCost > resolved * input.A.Mass)
+            return report with { Distance = Root(result.TransportCost, p) };
+        double distance = Transport.Distance(input.A, input.B, p, input.Metric, console.Cancellation);
+        string note =
+            distance > 0 ? "The powers are below the range of doubles: the distance was solved for in units of its own." : "";
+        return report with { Distance = distance, Message = $"{result.Message} {note}".Trim() };
     }
 
     /// <summary>Certifies, writes the files, then the report.</summary>
@@ -102,7 +121,13 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             }
             : report.With(certificate) with
             {
-                Verdict = Verdict.Of(problem, certificate, result.Value, Math.Max(Tolerance, result.MarginalError)),
+                Verdict = Verdict.Of(
+                    problem,
+                    certificate,
+                    result.Value,
+                    Tolerance * Math.Max(problem.A.Mass, problem.B.Mass),
+                    result.Converged
+                ),
             };
 
         if (!console.TryClaimOutput())
@@ -126,9 +151,10 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             lock (_writing)
                 Checkpoint.Save(path, _state);
         }
-        report.Write(console.Output, _json);
+        // The files come first: one that cannot be written leaves no report of a success behind.
         bool interrupted = console.Cancellation.IsCancellationRequested;
         outputs.Write(result, interrupted, console.Error);
+        report.Write(console.Output, _json);
         return result.Converged && !interrupted ? CommandLine.Success : CommandLine.StoppedEarly;
     }
 
@@ -145,6 +171,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 result.Problem,
                 result.Plan,
                 result.Potentials,
+                console.Progress,
                 stopped ? CancellationToken.None : console.Cancellation
             );
         }
@@ -227,16 +254,17 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                         arguments.RhoTarget,
                         arguments.Checkpoint,
                         arguments.Resume,
+                        arguments.Threads,
+                        arguments.Backend,
+                        arguments.Precision,
                     ]
             )
             {
-                if (parse.GetResult(option) is { Implicit: false })
+                if (parse.GetResult(option) is { Implicit: false, Tokens: var given })
                     throw new InputException(
-                        $"{option.Name} means nothing for an exact method: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
+                        $"{option.Name} {string.Join(' ', given)} means nothing for an exact method: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
                     );
             }
-            if (parse.GetValue(arguments.Precision) is "single")
-                throw new InputException("--precision single means nothing for an exact method, which always works in double.");
         }
         return (name, entropic);
     }

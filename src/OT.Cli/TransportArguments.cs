@@ -70,7 +70,7 @@ sealed class TransportArguments
     public readonly Option<double?> Tolerance = Positive(
         "--tolerance",
         "T",
-        "L1 error of both marginals at which iterations stop; 1e-6 when left out."
+        "L1 error of both marginals, relative to the larger mass, at which iterations stop, and that the verdict accepts; 1e-6 when left out."
     );
     public readonly Option<long?> MaxIterations = Whole(
         "--max-iterations",
@@ -119,8 +119,11 @@ sealed class TransportArguments
         command.Add(WeightsColumn);
         command.Add(Epsilon);
         command.Add(EpsilonScale);
-        command.Add(RhoSource);
-        command.Add(RhoTarget);
+        if (!distance)
+        {
+            command.Add(RhoSource);
+            command.Add(RhoTarget);
+        }
         command.Add(Tolerance);
         command.Add(Plan);
         command.Add(Potentials);

@@ -79,7 +79,7 @@ static class CloudPicture
     static int[] Drawn(Measure measure, IEnumerable<int> needed)
     {
         int[] carriers = [.. Enumerable.Range(0, measure.Count).Where(i => measure.Weights[i] > 0)];
-        return [.. PlanScan.Spread(MaxPoints, carriers.Length).Select(k => carriers[k]).Union(needed).Order()];
+        return [.. PlanRows.Spread(MaxPoints, carriers.Length).Select(k => carriers[k]).Union(needed).Order()];
     }
 
     static Axis Centred(double low, double high, double perPixel, double start, double end)

@@ -30,7 +30,7 @@ static class HeatMapPicture
         for (int j = 0; j < m; j++)
             columnsIn[Across(j)]++;
         var cells = new double[down, across];
-        PlanScan.Visit(
+        PlanRows.Visit(
             plan,
             (row, columns, masses) =>
             {
@@ -74,8 +74,8 @@ static class HeatMapPicture
         var target = Bins.Of(y.Values, MaxCells);
         int down = target.Count;
         var cells = new double[down, source.Count];
-        double scale = (double)result.Plan.Rows / PlanScan.RowCount(result.Plan);
-        PlanScan.Visit(
+        double scale = (double)result.Plan.Rows / PlanRows.RowCount(result.Plan);
+        PlanRows.Visit(
             result.Plan,
             (row, columns, masses) =>
             {

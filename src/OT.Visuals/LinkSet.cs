@@ -18,7 +18,7 @@ sealed record LinkSet(IReadOnlyList<Link> Items, long Total, double Mass, int Ro
         var heap = new PriorityQueue<Link, (float Mass, uint Spread)>(count + 1);
         long total = 0;
         double mass = 0;
-        PlanScan.Visit(
+        PlanRows.Visit(
             plan,
             (row, columns, masses) =>
             {
@@ -41,7 +41,7 @@ sealed record LinkSet(IReadOnlyList<Link> Items, long Total, double Mass, int Ro
         var kept = new Link[heap.Count];
         for (int k = kept.Length - 1; k >= 0; k--)
             kept[k] = heap.Dequeue();
-        return new LinkSet(kept, total, mass, PlanScan.RowCount(plan));
+        return new LinkSet(kept, total, mass, PlanRows.RowCount(plan));
     }
 
     /// <summary>Mixes two indices (the finaliser of MurmurHash3).</summary>

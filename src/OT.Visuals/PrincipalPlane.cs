@@ -86,7 +86,7 @@ sealed class PrincipalPlane
     static IEnumerable<(double Weight, double[] Point)> Sampled(Matrix cloud, double scale)
     {
         int count = Math.Min(cloud.Columns <= 400 ? 1000 : 200, cloud.Rows);
-        return PlanScan
+        return PlanRows
             .Spread(count, cloud.Rows)
             .Select(i => (0.5 / count, cloud.Row(i).ToArray().Select(value => value / scale).ToArray()));
     }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using OT.Backends;
 using OT.Geometries;
 using OT.Numerics;
@@ -58,9 +59,9 @@ public static class Transport
     )
     {
         ArgumentNullException.ThrowIfNull(problem);
+        long limit = Limit(memoryLimit);
         long bytes =
-            method == TransportMethod.Sinkhorn ? EntropicBytes(problem, backend, precision) : ExactBytes(problem, method);
-        long limit = memoryLimit ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+            method == TransportMethod.Sinkhorn ? EntropicBytes(problem, backend, precision, limit) : ExactBytes(problem, method);
         if (bytes > limit)
         {
             string advice =
@@ -93,9 +94,13 @@ public static class Transport
     {
         Precision precision = (options as SinkhornOptions)?.Precision ?? Precision.Float64;
         TransportChoice choice = Choose(problem, memoryLimit, backend, precision);
+        using ManagedBackend? own =
+            backend is null && choice.Method == TransportMethod.Sinkhorn
+                ? new ManagedBackend(memoryLimit: Limit(memoryLimit))
+                : null;
         TransportResult result = choice.Method switch
         {
-            TransportMethod.Sinkhorn => new Sinkhorn(Options<SinkhornOptions>(options, choice), backend).Solve(
+            TransportMethod.Sinkhorn => new Sinkhorn(Options<SinkhornOptions>(options, choice), backend ?? own).Solve(
                 problem,
                 cancellation
             ),
@@ -115,30 +120,116 @@ public static class Transport
     /// <exception cref="ArgumentException">A cloud is empty or not finite, dimensions differ, p is below 1, or the solve would not fit in memory.</exception>
     /// <exception cref="OperationCanceledException">Cancelled: half a distance is none.</exception>
     public static double Distance(Matrix x, Matrix y, double p = 2, CancellationToken cancellation = default) =>
-        Distance(Measure.Uniform(x), Measure.Uniform(y), p, cancellation);
+        Distance(Measure.Uniform(x), Measure.Uniform(y), p, cost: null, cancellation);
 
-    /// <summary><c>W_p(a, b) = (min_P Σ P_ij |x_i − y_j|^p)^(1/p)</c> between two measures of equal mass. Weights are taken as they are: mass is not normalised.</summary>
+    /// <summary><c>W_p(a, b) = (min_P Σ P_ij c(x_i, y_j)^p)^(1/p)</c> between two measures of equal mass. Weights are taken as they are: mass is not normalised.</summary>
+    /// <remarks>Powers that would leave the range of doubles are taken in units of the longest way that a plan needs.</remarks>
     /// <param name="a">Source measure, with points.</param>
     /// <param name="b">Target measure, with points.</param>
     /// <param name="p">Order, at least 1; 2 by default.</param>
+    /// <param name="cost">The distance c; Euclidean when left out.</param>
     /// <param name="cancellation">Cancels the solve.</param>
     /// <exception cref="ArgumentException">A measure has no points, masses or dimensions differ, p is below 1, or the solve would not fit in memory.</exception>
     /// <exception cref="OperationCanceledException">Cancelled: half a distance is none.</exception>
-    public static double Distance(Measure a, Measure b, double p = 2, CancellationToken cancellation = default)
+    public static double Distance(
+        Measure a,
+        Measure b,
+        double p = 2,
+        GroundCost? cost = null,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(a);
         ArgumentNullException.ThrowIfNull(b);
         Guard.InRange(p, 1, double.MaxValue);
+        cost ??= GroundCost.Euclidean;
         Matrix x = a.Points ?? throw new ArgumentException("The source measure has no points.", nameof(a));
         Matrix y = b.Points ?? throw new ArgumentException("The target measure has no points.", nameof(b));
-        var problem = new LinearProblem(new PointCloud(x, y, GroundCost.Euclidean.ToPower(p)), a, b);
+        // Checks points and masses, and holds the cost whose first power is always in range.
+        var problem = new LinearProblem(new PointCloud(x, y, cost), a, b);
         if (!problem.MassesAgree)
             throw new ArgumentException($"The masses are {a.Mass:R} and {b.Mass:R}: a distance needs equal masses.", nameof(b));
-        TransportResult result = Solve(problem, cancellation: cancellation);
-        if (result.Status == SolverStatus.Cancelled)
-            throw new OperationCanceledException(cancellation);
-        result.EnsureConverged();
-        return Math.Pow(Math.Max(result.TransportCost, 0), 1 / p);
+        return PoweredDistance(problem, cost, p, cancellation);
+    }
+
+    /// <summary>Solves in a first unit, then in that of the longest way of the plan found, until the powers of that plan are in range.</summary>
+    static double PoweredDistance(LinearProblem problem, GroundCost cost, double p, CancellationToken cancellation)
+    {
+        const double resolved = 1e-280; // far above the smallest normal double: what underflows beside it is below rounding
+        const int rounds = 200;
+        var cloud = (PointCloud)problem.Geometry;
+        bool isLength = cost.DifferenceExponent == 1;
+        if (isLength && cloud.Dimension == 1)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Measure b = problem.B.Scale(problem.A.Mass / problem.B.Mass);
+            return Univariate.Distance(cloud.Source.Values, problem.A.Weights, cloud.Target.Values, b.Weights, p);
+        }
+        // Lengths scale with the points, by a power of two and so without rounding; the first unit is the longest side of their box.
+        double scale = isLength ? PowerOfTwo(GroundCost.Chebyshev.Bound(cloud.Source, cloud.Target)) : 1;
+        (Matrix x, Matrix y) = (Scaled(cloud.Source, scale), Scaled(cloud.Target, scale));
+        double unit = 1;
+        double bound = Math.Pow(cost.Bound(x, y), p);
+        Geometry? geometry = bound is > resolved and < 1e290 ? new PointCloud(x, y, cost.ToPower(p)) : null;
+        if (geometry is null)
+        {
+            unit = Positive(cost.Bound(x, y));
+            geometry = new PowerOfDistance(x, y, cost, p, unit);
+        }
+        for (int round = 0; round < rounds; round++)
+        {
+            TransportResult result = Solve(new LinearProblem(geometry, problem.A, problem.B), cancellation: cancellation);
+            if (result.Status == SolverStatus.Cancelled)
+                throw new OperationCanceledException(cancellation);
+            result.EnsureConverged();
+            if (result.TransportCost > resolved * problem.A.Mass)
+                return scale * unit * Math.Pow(result.TransportCost, 1 / p);
+
+            SparseMatrix ways = result.Plan.ToSparse();
+            if (isLength)
+            {
+                scale = PowerOfTwo(Longest(ways, cloud.Source, cloud.Target, GroundCost.Chebyshev));
+                (x, y) = (Scaled(cloud.Source, scale), Scaled(cloud.Target, scale));
+            }
+            unit = Longest(ways, x, y, cost);
+            if (unit == 0)
+                return 0;
+            geometry = new PowerOfDistance(x, y, cost, p, unit);
+        }
+        throw new ArgumentException(
+            FormattableString.Invariant($"The powers of order {p} span more than doubles hold: give a smaller p."),
+            nameof(p)
+        );
+    }
+
+    /// <summary>The longest way on which a plan sends mass.</summary>
+    static double Longest(SparseMatrix plan, Matrix x, Matrix y, GroundCost cost)
+    {
+        double longest = 0;
+        for (int i = 0; i < plan.Rows; i++)
+        {
+            ReadOnlySpan<int> columns = plan.RowColumns(i);
+            for (int k = 0; k < columns.Length; k++)
+            {
+                if (plan.RowValues(i)[k] > 0)
+                    longest = Math.Max(longest, cost.Evaluate(x.Row(i), y.Row(columns[k])));
+            }
+        }
+        return longest;
+    }
+
+    /// <summary>The power of two next to a length, so that dividing by it is exact; 1 for 0.</summary>
+    static double PowerOfTwo(double length) => length > 0 ? Math.ScaleB(1, Math.Clamp(Math.ILogB(length), -1000, 1000)) : 1;
+
+    static double Positive(double unit) => unit > 0 ? unit : 1;
+
+    static Matrix Scaled(Matrix points, double unit)
+    {
+        if (unit == 1)
+            return points;
+        var values = new double[points.Values.Length];
+        TensorPrimitives.Divide(points.Values, unit, values);
+        return new Matrix(points.Rows, points.Columns, values);
     }
 
     static (TransportMethod, string) Pick(LinearProblem problem)
@@ -184,12 +275,15 @@ public static class Transport
         return checked(((n + m) * nodeBytes) + (tabulates ? 8 * n * m : 0));
     }
 
-    static long EntropicBytes(LinearProblem problem, IBackend? backend, Precision precision)
+    static long Limit(long? memoryLimit) => memoryLimit ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+
+    /// <summary>Bytes of the operator; of the larger one where a solve in doubles may begin in floats, which it does only below the limit.</summary>
+    static long EntropicBytes(LinearProblem problem, IBackend? backend, Precision precision, long limit)
     {
-        if (backend is not null)
-            return backend.EstimateBytes(problem.Geometry, precision);
-        using var managed = new ManagedBackend();
-        return managed.EstimateBytes(problem.Geometry, precision);
+        using ManagedBackend? managed = backend is null ? new ManagedBackend() : null;
+        long bytes = (backend ?? managed!).EstimateBytes(problem.Geometry, precision);
+        long floats = (backend ?? managed!).EstimateBytes(problem.Geometry, Precision.Float32);
+        return floats <= Math.Min(limit, backend?.MemoryLimit ?? limit) ? Math.Max(bytes, floats) : bytes;
     }
 
     static string Bytes(long bytes) =>

@@ -123,4 +123,61 @@ public sealed class TransportTests
             Transport.Distance(points, points, cancellation: new CancellationToken(true))
         );
     }
+
+    [Theory]
+    [InlineData(300)]
+    [InlineData(3000)]
+    public void Distance_of_a_high_order_does_not_underflow(double p)
+    {
+        // Every point moves by 0.05 in a box a hundred times as wide; no other way is shorter.
+        Matrix x = new(4, 2, [0, 0, 5, 0, 0, 5, 5, 5]);
+        Matrix y = new(4, 2, [0.03, 0.04, 5.03, 0.04, 0.03, 5.04, 5.03, 5.04]);
+        Assert.Equal(0.05, Transport.Distance(x, y, p), 1e-12);
+        Matrix line = new(2, 1, [0, 1]);
+        Assert.Equal(0.25, Transport.Distance(line, new(2, 1, [0.25, 1.25]), p), 1e-12);
+        Matrix far = new(4, 2, [7e9, 0, 7e9, 0, 7e9, 0, 7e9, 0]);
+        Assert.InRange(Transport.Distance(x, far, p), 7e9 * (1 - (5 / p)), 7e9);
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Distance_of_tiny_and_huge_clouds(double p)
+    {
+        foreach (double unit in (double[])[1e-170, 1e-300, 1e150])
+        {
+            Matrix x = new(2, 2, [0, 0, unit, 0]);
+            Matrix y = new(2, 2, [0, unit, unit, unit]);
+            Assert.Equal(1, Transport.Distance(x, y, p) / unit, 1e-12);
+        }
+    }
+
+    [Fact]
+    public void Distance_for_another_cost()
+    {
+        Measure a = Measure.Uniform(new Matrix(1, 2, [1, 0]));
+        Measure b = Measure.Uniform(new Matrix(1, 2, [1, 1e-5]));
+        Assert.Equal(1e-5, Transport.Distance(a, b, 100, GroundCost.SphereGeodesic), 1e-14);
+        Assert.Equal(1e-5, Transport.Distance(a, b, 1, GroundCost.CityBlock), 1e-19);
+    }
+
+    [Fact]
+    public void The_limit_reaches_the_back_end()
+    {
+        // Large enough that a solve in doubles would begin in floats, whose copy of the matrix alone is beyond the limit.
+        const int n = 600;
+        var costs = new double[n * n];
+        for (int k = 0; k < costs.Length; k++)
+            costs[k] = (k * 0.618034) % 1;
+        var problem = new LinearProblem(new CostMatrix(n, n, costs), Measure.Uniform(n), Measure.Uniform(n))
+        {
+            Regularizer = Regularizer.Entropy(),
+        };
+        long tight = (4L * n * n) - 1;
+        Assert.True(Transport.Choose(problem, tight).EstimatedBytes <= tight);
+        Assert.True(Transport.Choose(problem).EstimatedBytes > tight);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Transport.Solve(problem, new SinkhornOptions { MaxIterations = 20 }, memoryLimit: tight);
+        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < tight);
+    }
 }

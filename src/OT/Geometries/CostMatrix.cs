@@ -74,6 +74,7 @@ public sealed class CostMatrix : Geometry
     /// <inheritdoc/>
     public override double Cost(int row, int column)
     {
+        Guard.Index(row, Rows);
         Guard.Index(column, Columns);
         long at = ((long)row * Columns) + column;
         return _doubles is not null ? _doubles[at] : _singles![at];
@@ -82,6 +83,7 @@ public sealed class CostMatrix : Geometry
     /// <inheritdoc/>
     public override void CostRow(int row, Span<double> costs)
     {
+        Guard.Index(row, Rows);
         if (_doubles is not null)
             _doubles.AsSpan(row * Columns, Columns).CopyTo(costs);
         else

@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Runtime.ExceptionServices;
 using OT.Numerics;
 
 namespace OT.Geometries;
@@ -18,31 +18,95 @@ public sealed record CostStatistics(double Min, double Max, double Mean, double 
     /// <summary>Largest |C| over the finite costs.</summary>
     public double MaxMagnitude => Math.Max(Math.Abs(Min), Math.Abs(Max));
 
+    /// <summary>Rows are cut into as many pieces whatever the machine, so that sums have the same bits on all.</summary>
+    const int Pieces = 64;
+    const long ParallelPairs = 1_000_000;
+
     internal static CostStatistics Of(Geometry geometry)
     {
-        int m = geometry.Columns;
-        double[] row = ArrayPool<double>.Shared.Rent(m);
-        try
+        // Deviations from the first finite cost keep the variance free of cancellation and of overflow.
+        double origin = FirstFinite(geometry);
+        if (double.IsNaN(origin))
+            return new CostStatistics(0, 0, 0, 0, 0);
+        int pieces = Math.Min(Pieces, geometry.Rows);
+        var parts = new Part[pieces];
+        void Do(int k) =>
+            parts[k] = Part.Of(
+                geometry,
+                (int)((long)k * geometry.Rows / pieces),
+                (int)((k + 1L) * geometry.Rows / pieces),
+                origin
+            );
+        if ((long)geometry.Rows * geometry.Columns < ParallelPairs)
         {
+            for (int k = 0; k < pieces; k++)
+                Do(k);
+        }
+        else
+        {
+            try
+            {
+                Parallel.For(0, pieces, Do);
+            }
+            catch (AggregateException failures)
+            {
+                ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]);
+            }
+        }
+        double min = parts.Min(part => part.Min),
+            max = parts.Max(part => part.Max);
+        long count = parts.Sum(part => part.Count);
+        Compensated sum = default,
+            squares = default;
+        foreach (Part part in parts)
+        {
+            sum.Add(part.Sum);
+            squares.Add(part.Squares);
+        }
+        double shift = sum.Value / count;
+        double variance = (squares.Value / count) - (shift * shift);
+        double deviation = Math.Sqrt(Math.Max(variance, 0));
+        // Squares of very large or very small deviations leave the range of doubles: a second pass in units of the spread.
+        if (max - min is > 1e150 or < 1e-150 && max > min)
+            deviation = ScaledDeviation(geometry, new double[geometry.Columns], min, max, count);
+        return new CostStatistics(min, max, origin + shift, deviation, count);
+    }
+
+    static double FirstFinite(Geometry geometry)
+    {
+        var row = new double[geometry.Columns];
+        for (int i = 0; i < geometry.Rows; i++)
+        {
+            geometry.CostRow(i, row);
+            foreach (double c in row)
+            {
+                if (double.IsFinite(c))
+                    return c;
+            }
+        }
+        return double.NaN;
+    }
+
+    /// <summary>What a piece of the rows holds; sums are those of deviations from the origin.</summary>
+    readonly record struct Part(double Min, double Max, long Count, double Sum, double Squares)
+    {
+        public static Part Of(Geometry geometry, int start, int end, double origin)
+        {
+            var row = new double[geometry.Columns];
             double min = double.PositiveInfinity,
                 max = double.NegativeInfinity;
-            // Deviations from the first finite cost keep the variance free of cancellation and of overflow.
-            double origin = double.NaN;
             Compensated sum = default,
                 squares = default;
             long count = 0;
-            for (int i = 0; i < geometry.Rows; i++)
+            for (int i = start; i < end; i++)
             {
-                Span<double> costs = row.AsSpan(0, m);
-                geometry.CostRow(i, costs);
+                geometry.CostRow(i, row);
                 double rowSum = 0,
                     rowSquares = 0;
-                foreach (double c in costs)
+                foreach (double c in row)
                 {
                     if (double.IsPositiveInfinity(c))
                         continue;
-                    if (count == 0)
-                        origin = c;
                     count++;
                     min = Math.Min(min, c);
                     max = Math.Max(max, c);
@@ -53,20 +117,7 @@ public sealed record CostStatistics(double Min, double Max, double Mean, double 
                 sum.Add(rowSum);
                 squares.Add(rowSquares);
             }
-            if (count == 0)
-                return new CostStatistics(0, 0, 0, 0, 0);
-            double shift = sum.Value / count;
-            double mean = origin + shift;
-            double variance = (squares.Value / count) - (shift * shift);
-            double deviationOfAll = Math.Sqrt(Math.Max(variance, 0));
-            // Squares of very large or very small deviations leave the range of doubles: a second pass in units of the spread.
-            if (max - min is > 1e150 or < 1e-150 && max > min)
-                deviationOfAll = ScaledDeviation(geometry, row.AsSpan(0, m), min, max, count);
-            return new CostStatistics(min, max, mean, deviationOfAll, count);
-        }
-        finally
-        {
-            ArrayPool<double>.Shared.Return(row);
+            return new Part(min, max, count, sum.Value, squares.Value);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.ExceptionServices;
 using OT.Numerics;
 
 namespace OT.Geometries;
@@ -16,7 +17,7 @@ public delegate double PointCost(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
 public delegate void PointCostGradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient);
 
 /// <summary>The cost of moving one unit of mass between two points, with its gradient. Immutable.</summary>
-public abstract class GroundCost
+public abstract partial class GroundCost
 {
     /// <summary><c>|x − y|²</c>, with no factor one half.</summary>
     public static GroundCost SquaredEuclidean { get; } = new SquaredEuclideanCost(1);
@@ -83,11 +84,11 @@ public abstract class GroundCost
     /// <summary>Refuses points where the cost is not defined.</summary>
     internal virtual void CheckPoints(Matrix points, string name) { }
 
-    /// <summary>Upper bound of |c| over all pairs of the two clouds.</summary>
+    /// <summary>Upper bound of the finite |c| over all pairs of the two clouds.</summary>
     internal abstract double Bound(Matrix source, Matrix target);
 
-    /// <summary>Whether some pair of the two clouds is forbidden.</summary>
-    internal virtual bool Forbids(Matrix source, Matrix target) => false;
+    /// <summary><see cref="Bound"/>, and whether some pair of the two clouds is forbidden.</summary>
+    internal virtual (double Bound, bool Forbids) Range(Matrix source, Matrix target) => (Bound(source, target), false);
 
     /// <summary>Mean cost over all pairs in O((n + m) d), or null where no such formula is known.</summary>
     internal virtual double? Mean(Matrix source, Matrix target) => null;
@@ -99,27 +100,9 @@ public abstract class GroundCost
     /// <param name="costs">Receives m costs.</param>
     internal virtual void EvaluateRow(ReadOnlySpan<double> x, Matrix target, ReadOnlySpan<double> coordinates, Span<double> costs)
     {
-        const int tile = 512; // two tiles and the coordinates of one stay in the first-level cache
-        Span<double> scratch = stackalloc double[tile];
-        int m = target.Rows;
-        for (int start = 0; start < m; start += tile)
-        {
-            int count = Math.Min(tile, m - start);
-            Span<double> sum = costs.Slice(start, count);
-            sum.Clear();
-            Span<double> term = scratch[..count];
-            for (int k = 0; k < x.Length; k++)
-                Accumulate(x[k], coordinates.Slice((k * m) + start, count), term, sum);
-            Finish(x, sum, term);
-        }
+        for (int j = 0; j < costs.Length; j++)
+            costs[j] = Evaluate(x, target.Row(j));
     }
-
-    /// <summary>Adds one coordinate's share to <paramref name="sum"/>, for costs that <see cref="EvaluateRow"/> builds coordinate by coordinate.</summary>
-    private protected virtual void Accumulate(double x, ReadOnlySpan<double> y, Span<double> scratch, Span<double> sum) =>
-        throw new NotSupportedException();
-
-    /// <summary>Turns accumulated sums into costs.</summary>
-    private protected virtual void Finish(ReadOnlySpan<double> x, Span<double> sum, Span<double> scratch) { }
 
     /// <summary>Squared Euclidean diameter of the bounding box of both clouds; <paramref name="power"/> 1 sums the sides, 0 takes the longest.</summary>
     static double BoxBound(Matrix source, Matrix target, int power)
@@ -148,16 +131,43 @@ public abstract class GroundCost
         return total;
     }
 
-    static void CheckNoOrigin(Matrix points, string name, string cost)
+    /// <summary>A cost whose rows are made coordinate by coordinate, a vector of targets at a time. Sums squared differences unless told otherwise.</summary>
+    internal abstract class CoordinateCost : GroundCost
     {
-        for (int i = 0; i < points.Rows; i++)
+        internal override void EvaluateRow(
+            ReadOnlySpan<double> x,
+            Matrix target,
+            ReadOnlySpan<double> coordinates,
+            Span<double> costs
+        )
         {
-            if (TensorPrimitives.Norm(points.Row(i)) == 0)
-                throw new ArgumentException($"Row {i} of {name} is the origin, where the {cost} cost is not defined.", name);
+            const int tile = 512; // two tiles and the coordinates of one stay in the first-level cache
+            Span<double> scratch = stackalloc double[tile];
+            int m = target.Rows;
+            for (int start = 0; start < m; start += tile)
+            {
+                int count = Math.Min(tile, m - start);
+                Span<double> sum = costs.Slice(start, count);
+                sum.Clear();
+                Span<double> term = scratch[..count];
+                for (int k = 0; k < x.Length; k++)
+                    Accumulate(x[k], coordinates.Slice((k * m) + start, count), term, sum);
+                Finish(x, sum, term);
+            }
         }
+
+        /// <summary>Adds one coordinate's share to <paramref name="sum"/>.</summary>
+        private protected virtual void Accumulate(double x, ReadOnlySpan<double> y, Span<double> scratch, Span<double> sum)
+        {
+            TensorPrimitives.Subtract(y, x, scratch);
+            TensorPrimitives.MultiplyAdd(scratch, scratch, sum, sum);
+        }
+
+        /// <summary>Turns accumulated sums into costs.</summary>
+        private protected virtual void Finish(ReadOnlySpan<double> x, Span<double> sum, Span<double> scratch) { }
     }
 
-    internal sealed class SquaredEuclideanCost(double scale) : GroundCost
+    internal sealed class SquaredEuclideanCost(double scale) : CoordinateCost
     {
         /// <summary>1, or 1/2.</summary>
         public double Scale => scale;
@@ -209,12 +219,6 @@ public abstract class GroundCost
             return (mean, squares.Value / points.Rows);
         }
 
-        private protected override void Accumulate(double x, ReadOnlySpan<double> y, Span<double> scratch, Span<double> sum)
-        {
-            TensorPrimitives.Subtract(y, x, scratch);
-            TensorPrimitives.MultiplyAdd(scratch, scratch, sum, sum);
-        }
-
         private protected override void Finish(ReadOnlySpan<double> x, Span<double> sum, Span<double> scratch)
         {
             if (scale != 1)
@@ -222,7 +226,7 @@ public abstract class GroundCost
         }
     }
 
-    sealed class EuclideanCost : GroundCost
+    sealed class EuclideanCost : CoordinateCost
     {
         internal override double? DifferenceExponent => 1;
 
@@ -240,17 +244,11 @@ public abstract class GroundCost
 
         internal override double Bound(Matrix source, Matrix target) => Math.Sqrt(BoxBound(source, target, 2));
 
-        private protected override void Accumulate(double x, ReadOnlySpan<double> y, Span<double> scratch, Span<double> sum)
-        {
-            TensorPrimitives.Subtract(y, x, scratch);
-            TensorPrimitives.MultiplyAdd(scratch, scratch, sum, sum);
-        }
-
         private protected override void Finish(ReadOnlySpan<double> x, Span<double> sum, Span<double> scratch) =>
             TensorPrimitives.Sqrt(sum, sum);
     }
 
-    sealed class CityBlockCost : GroundCost
+    sealed class CityBlockCost : CoordinateCost
     {
         internal override double? DifferenceExponent => 1;
 
@@ -282,7 +280,7 @@ public abstract class GroundCost
         }
     }
 
-    sealed class ChebyshevCost : GroundCost
+    sealed class ChebyshevCost : CoordinateCost
     {
         internal override double? DifferenceExponent => 1;
 
@@ -347,96 +345,6 @@ public abstract class GroundCost
         }
 
         internal override double Bound(Matrix source, Matrix target) => BoxBound(source, target, 1);
-
-        internal override void EvaluateRow(
-            ReadOnlySpan<double> x,
-            Matrix target,
-            ReadOnlySpan<double> coordinates,
-            Span<double> costs
-        ) => EvaluateEach(this, x, target, costs);
-    }
-
-    sealed class CosineCost : GroundCost
-    {
-        public override string Name => "cosine";
-
-        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
-        {
-            // 1 − cos = |u − v|² / 2 for unit vectors: exact where x and y nearly agree.
-            double nx = TensorPrimitives.Norm(x),
-                ny = TensorPrimitives.Norm(y);
-            double sum = 0;
-            for (int k = 0; k < x.Length; k++)
-            {
-                double d = (x[k] / nx) - (y[k] / ny);
-                sum += d * d;
-            }
-            return sum / 2;
-        }
-
-        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
-        {
-            double nx = TensorPrimitives.Norm(x),
-                ny = TensorPrimitives.Norm(y);
-            double cosine = TensorPrimitives.Dot(x, y) / nx / ny;
-            for (int k = 0; k < x.Length; k++)
-                gradient[k] = ((cosine * x[k] / nx) - (y[k] / ny)) / nx;
-        }
-
-        internal override void CheckPoints(Matrix points, string name) => CheckNoOrigin(points, name, "cosine");
-
-        internal override double Bound(Matrix source, Matrix target) => 2;
-
-        internal override void EvaluateRow(
-            ReadOnlySpan<double> x,
-            Matrix target,
-            ReadOnlySpan<double> coordinates,
-            Span<double> costs
-        ) => EvaluateEach(this, x, target, costs);
-    }
-
-    sealed class SphereGeodesicCost : GroundCost
-    {
-        public override string Name => "sphere";
-
-        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
-        {
-            // Kahan's angle: accurate for small, right and flat angles alike.
-            double nx = TensorPrimitives.Norm(x),
-                ny = TensorPrimitives.Norm(y);
-            double difference = 0,
-                sum = 0;
-            for (int k = 0; k < x.Length; k++)
-            {
-                double u = x[k] / nx,
-                    v = y[k] / ny;
-                difference += (u - v) * (u - v);
-                sum += (u + v) * (u + v);
-            }
-            return 2 * Math.Atan2(Math.Sqrt(difference), Math.Sqrt(sum));
-        }
-
-        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
-        {
-            // d angle / dx = (cos·u − v) / (|x| sin), and 0 where the angle is 0 or π.
-            double nx = TensorPrimitives.Norm(x),
-                ny = TensorPrimitives.Norm(y);
-            double angle = Evaluate(x, y);
-            (double sin, double cos) = Math.SinCos(angle);
-            for (int k = 0; k < x.Length; k++)
-                gradient[k] = sin < 1e-15 ? 0 : ((cos * x[k] / nx) - (y[k] / ny)) / (nx * sin);
-        }
-
-        internal override void CheckPoints(Matrix points, string name) => CheckNoOrigin(points, name, "sphere");
-
-        internal override double Bound(Matrix source, Matrix target) => Math.PI;
-
-        internal override void EvaluateRow(
-            ReadOnlySpan<double> x,
-            Matrix target,
-            ReadOnlySpan<double> coordinates,
-            Span<double> costs
-        ) => EvaluateEach(this, x, target, costs);
     }
 
     sealed class PowerCost(GroundCost inner, double p) : GroundCost
@@ -460,7 +368,11 @@ public abstract class GroundCost
 
         internal override double Bound(Matrix source, Matrix target) => Math.Pow(inner.Bound(source, target), p);
 
-        internal override bool Forbids(Matrix source, Matrix target) => inner.Forbids(source, target);
+        internal override (double Bound, bool Forbids) Range(Matrix source, Matrix target)
+        {
+            (double bound, bool forbids) = inner.Range(source, target);
+            return (Math.Pow(bound, p), forbids);
+        }
 
         internal override void EvaluateRow(
             ReadOnlySpan<double> x,
@@ -493,45 +405,33 @@ public abstract class GroundCost
             gradientOf(x, y, gradient);
         }
 
-        internal override double Bound(Matrix source, Matrix target)
+        internal override double Bound(Matrix source, Matrix target) => Range(source, target).Bound;
+
+        /// <summary>One pass over all pairs, rows side by side: the function is called once a pair.</summary>
+        internal override (double Bound, bool Forbids) Range(Matrix source, Matrix target)
         {
-            double bound = 0;
-            for (int i = 0; i < source.Rows; i++)
+            var bounds = new double[source.Rows];
+            int forbidden = 0;
+            void Row(int i)
             {
                 for (int j = 0; j < target.Rows; j++)
                 {
                     double value = Math.Abs(Evaluate(source.Row(i), target.Row(j)));
                     if (double.IsFinite(value))
-                        bound = Math.Max(bound, value);
+                        bounds[i] = Math.Max(bounds[i], value);
+                    else
+                        Volatile.Write(ref forbidden, 1);
                 }
             }
-            return bound;
-        }
-
-        internal override bool Forbids(Matrix source, Matrix target)
-        {
-            for (int i = 0; i < source.Rows; i++)
+            try
             {
-                for (int j = 0; j < target.Rows; j++)
-                {
-                    if (double.IsPositiveInfinity(cost(source.Row(i), target.Row(j))))
-                        return true;
-                }
+                Parallel.For(0, source.Rows, Row);
             }
-            return false;
+            catch (AggregateException failures)
+            {
+                ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]);
+            }
+            return (TensorPrimitives.Max<double>(bounds), forbidden != 0);
         }
-
-        internal override void EvaluateRow(
-            ReadOnlySpan<double> x,
-            Matrix target,
-            ReadOnlySpan<double> coordinates,
-            Span<double> costs
-        ) => EvaluateEach(this, x, target, costs);
-    }
-
-    static void EvaluateEach(GroundCost cost, ReadOnlySpan<double> x, Matrix target, Span<double> costs)
-    {
-        for (int j = 0; j < costs.Length; j++)
-            costs[j] = cost.Evaluate(x, target.Row(j));
     }
 }

@@ -33,8 +33,7 @@ public sealed class PointCloud : Geometry
         GroundCost.CheckPoints(source, nameof(source));
         GroundCost.CheckPoints(target, nameof(target));
         (Source, Target) = (source, target);
-        double bound = GroundCost.Bound(source, target);
-        HasForbiddenPairs = GroundCost.Forbids(source, target);
+        (double bound, HasForbiddenPairs) = GroundCost.Range(source, target);
         if (!double.IsFinite(bound))
             throw new ArgumentException("The costs overflow: scale the points down.", nameof(source));
         MagnitudeBound = bound;

@@ -63,12 +63,12 @@ public static class NpzFile
     }
 
     /// <summary>Writes an archive, uncompressed as <c>numpy.savez</c> does.</summary>
-    /// <param name="path">Created, or replaced.</param>
+    /// <param name="path">Created, or replaced as a whole.</param>
     /// <param name="arrays">Names and arrays, in the order wanted.</param>
     public static void Write(string path, params ReadOnlySpan<(string Name, NpyArray Array)> arrays)
     {
-        using FileStream stream = File.Create(path);
-        Write(stream, arrays);
+        (string Name, NpyArray Array)[] members = arrays.ToArray();
+        AtomicFile.Write(path, stream => Write(stream, members));
     }
 
     /// <summary>Writes an archive to a stream, left open.</summary>

@@ -6,7 +6,7 @@ namespace OT.IO;
 /// <summary>Writes plans for NumPy and SciPy, and reads them: <c>.npy</c> dense, <c>.npz</c> in compressed rows.</summary>
 public static class PlanFile
 {
-    /// <summary>Writes a plan in the format that the file's extension names.</summary>
+    /// <summary>Writes a plan in the format that the file's extension names; a file that is there is replaced as a whole.</summary>
     /// <param name="path">
     /// <c>.npy</c>: all n × m masses, streamed row by row; <c>.npz</c>: the positive masses as <c>data, indices, indptr, shape</c>, which <c>scipy.sparse.load_npz</c> reads.
     /// </param>
@@ -21,19 +21,21 @@ public static class PlanFile
                 NpzFile.Write(path, Of(plan.ToSparse()));
                 break;
             case ".npy":
-                using (FileStream stream = File.Create(path))
-                {
-                    NpyFile.WriteHeader(stream, plan.Rows, plan.Columns);
-                    var row = new double[plan.Columns];
-                    for (int i = 0; i < plan.Rows; i++)
-                    {
-                        plan.Row(i, row);
-                        NpyFile.WriteValues(stream, row);
-                    }
-                }
+                AtomicFile.Write(path, stream => WriteDense(stream, plan));
                 break;
             default:
                 throw new ArgumentException($"{path}: a plan is written as .npy or .npz.", nameof(path));
+        }
+    }
+
+    static void WriteDense(Stream stream, TransportPlan plan)
+    {
+        NpyFile.WriteHeader(stream, plan.Rows, plan.Columns);
+        var row = new double[plan.Columns];
+        for (int i = 0; i < plan.Rows; i++)
+        {
+            plan.Row(i, row);
+            NpyFile.WriteValues(stream, row);
         }
     }
 

@@ -55,7 +55,7 @@ public static class ResultFile
 
     /// <summary>Reads a result back.</summary>
     /// <param name="path">A file written by <see cref="Save"/>.</param>
-    /// <param name="problem">The problem that was solved; its weights must be those in the file.</param>
+    /// <param name="problem">The problem that was solved; its weights must be those in the file, up to the slack of their mass.</param>
     /// <exception cref="InvalidDataException">The file is damaged, or was written by a later version.</exception>
     /// <exception cref="ArgumentException">The problem has other weights.</exception>
     public static TransportResult Read(string path, LinearProblem problem)
@@ -63,8 +63,9 @@ public static class ResultFile
         ArgumentNullException.ThrowIfNull(problem);
         IReadOnlyDictionary<string, NpyArray> arrays = NpzFile.ReadAll(path);
         PlanFile.CheckVersion(arrays, Version, path);
-        CheckWeights(PlanFile.Required(arrays, "a", path), problem.A, path, nameof(problem.A));
-        CheckWeights(PlanFile.Required(arrays, "b", path), problem.B, path, nameof(problem.B));
+        double slack = Math.Max(problem.A.MassSlack, problem.B.MassSlack);
+        CheckWeights(PlanFile.Required(arrays, "a", path), problem.A, slack, path, nameof(problem.A));
+        CheckWeights(PlanFile.Required(arrays, "b", path), problem.B, slack, path, nameof(problem.B));
         string status = PlanFile.Text(arrays, "status", path);
         Potentials? potentials = PlanFile.Potentials(arrays, path);
         double epsilon = PlanFile.Number(arrays, "epsilon", path);
@@ -99,9 +100,14 @@ public static class ResultFile
 
     static NpyArray Vector(ReadOnlySpan<double> values) => new(values.ToArray(), values.Length);
 
-    static void CheckWeights(NpyArray kept, Measure measure, string path, string name)
+    static void CheckWeights(NpyArray kept, Measure measure, double slack, string path, string name)
     {
-        if (!measure.Weights.SequenceEqual(kept.ToDoubles()))
+        // A solver may have scaled b to the mass of a, within the slack.
+        double[] weights = kept.ToDoubles();
+        bool same = weights.Length == measure.Count;
+        for (int i = 0; same && i < weights.Length; i++)
+            same = Math.Abs(weights[i] - measure.Weights[i]) <= 2 * slack * measure.Weights[i];
+        if (!same)
             throw new ArgumentException($"{path}: the weights {name} in the file are not the problem's.", nameof(measure));
     }
 }

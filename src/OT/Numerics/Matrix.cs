@@ -37,13 +37,18 @@ public sealed class Matrix
     {
         get
         {
+            Guard.Index(row, Rows);
             Guard.Index(column, Columns);
             return _values[((long)row * Columns) + column];
         }
     }
 
     /// <summary>One row.</summary>
-    public ReadOnlySpan<double> Row(int row) => _values.AsSpan(row * Columns, Columns);
+    public ReadOnlySpan<double> Row(int row)
+    {
+        Guard.Index(row, Rows);
+        return _values.AsSpan(row * Columns, Columns);
+    }
 
     /// <summary>Copies a two-dimensional array.</summary>
     public static Matrix From(double[,] values)

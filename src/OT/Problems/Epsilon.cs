@@ -13,7 +13,7 @@ public enum EpsilonScale
     /// <summary>Times the unweighted mean of the finite costs.</summary>
     Mean,
 
-    /// <summary>Times their median.</summary>
+    /// <summary>Times their median; above 10⁷ pairs that of a sample, see <see cref="Geometry.MedianCost"/>.</summary>
     Median,
 
     /// <summary>Times their maximum.</summary>
@@ -48,7 +48,7 @@ public sealed record Epsilon
     /// <summary><c>factor · mean(C)</c>.</summary>
     public static Epsilon RelativeToMean(double factor) => new(factor, EpsilonScale.Mean);
 
-    /// <summary><c>factor · median(C)</c>; see <see cref="Geometry.MedianCost"/>.</summary>
+    /// <summary><c>factor · median(C)</c>; above 10⁷ pairs the median is that of 10⁶ drawn with a fixed seed, see <see cref="Geometry.MedianCost"/>.</summary>
     public static Epsilon RelativeToMedian(double factor) => new(factor, EpsilonScale.Median);
 
     /// <summary><c>factor · max(C)</c>.</summary>
@@ -80,7 +80,7 @@ public sealed record Epsilon
             throw new ArgumentException(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Epsilon {Factor} x {Scale} = {epsilon}: it must be positive and finite. Give an absolute epsilon."
+                    $"Epsilon {Factor} x {Scale} = {epsilon}: it must be positive and finite. Give an absolute epsilon (--epsilon), or one relative to the standard deviation (Epsilon.RelativeToStandardDeviation)."
                 )
             );
         }

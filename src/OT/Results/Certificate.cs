@@ -29,7 +29,7 @@ public sealed class Certificate
     public required double PlanValue { get; init; }
 
     /// <summary>
-    /// The rounded plan: feasible up to rounding, never stored as n × m masses unless the given plan was, sparse where the given plan was sparse.
+    /// The rounded plan: feasible up to rounding, never stored as n × m masses unless the given plan was. Sparse where the given plan was sparse and both marginals are hard.
     /// The given plan itself when both marginals carry penalties or the masses do not agree.
     /// </summary>
     public required TransportPlan FeasiblePlan { get; init; }
@@ -64,6 +64,7 @@ public sealed class Certificate
     /// <param name="problem">The problem.</param>
     /// <param name="plan">A plan of the problem's shape; any nonnegative one, feasible or not.</param>
     /// <param name="potentials">Dual potentials, or null; any finite ones, feasible or not.</param>
+    /// <param name="progress">Receives the share of the work that is done, 0 to 1, from several threads at once; null for none.</param>
     /// <param name="cancellation">Watched once per row.</param>
     /// <exception cref="ArgumentException">Shapes differ, or the plan holds a negative or non-finite mass.</exception>
     /// <exception cref="NotSupportedException">The regulariser is not one of none and entropy.</exception>
@@ -73,6 +74,7 @@ public sealed class Certificate
         LinearProblem problem,
         TransportPlan plan,
         Potentials? potentials = null,
+        IProgress<double>? progress = null,
         CancellationToken cancellation = default
     )
     {
@@ -99,6 +101,8 @@ public sealed class Certificate
             TensorPrimitives.Multiply(b, problem.A.Mass / problem.B.Mass, b);
         (double[]? f, double[]? g) = potentials is null ? (null, null) : Prepare(problem, potentials);
 
+        Action<double>? Half(double from) => progress is null ? null : share => progress.Report(from + (share / 2));
+
         // First pass: the plan as given, row factors of the rounding, f̃ and the mass of the Gibbs plan.
         PlanScan given = new PlanScan(problem.Geometry, plan, cancellation)
         {
@@ -109,6 +113,7 @@ public sealed class Certificate
             G = g,
             GibbsEpsilon = epsilon,
             WantsEntropy = epsilon > 0,
+            Progress = Half(0),
         }.Run();
         double[]? fHard = g is null ? null : ReplaceInfinities(given.FTransform);
         (TransportPlan feasible, bool complete) = problem.MassesAgree
@@ -126,6 +131,7 @@ public sealed class Certificate
                     B = b,
                     FToTransform = wantsHardDual ? fHard : null,
                     WantsEntropy = epsilon > 0,
+                    Progress = Half(0.5),
                 }.Run();
 
         var objective = new Objective(problem, a, b, epsilon);

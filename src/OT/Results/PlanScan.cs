@@ -17,6 +17,7 @@ internal sealed class PlanScan(Geometry geometry, TransportPlan plan, Cancellati
 
     readonly int _n = geometry.Rows;
     readonly int _m = geometry.Columns;
+    int _seen;
 
     /// <summary>When set: the largest row sums wanted; asks for <see cref="RowScale"/> and <see cref="ScaledColumnSums"/>.</summary>
     public double[]? RowTargets { get; init; }
@@ -41,6 +42,9 @@ internal sealed class PlanScan(Geometry geometry, TransportPlan plan, Cancellati
 
     /// <summary>Threads at most; all processors by default. Changes no bit of the result.</summary>
     public int Threads { get; init; } = -1;
+
+    /// <summary>Receives the share of rows seen, from several threads at once.</summary>
+    public Action<double>? Progress { get; init; }
 
     public double[] RowSums { get; private set; } = [];
     public double[] ColumnSums { get; private set; } = [];
@@ -159,6 +163,7 @@ internal sealed class PlanScan(Geometry geometry, TransportPlan plan, Cancellati
             {
                 part.Columns.Fold();
                 part.Scaled?.Fold();
+                Progress?.Invoke((double)Interlocked.Add(ref _seen, pending) / _n);
                 pending = 0;
             }
         }

@@ -139,12 +139,24 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--epsilon", "0.1")]
     [InlineData("--rho-source", "1")]
     [InlineData("--precision", "single")]
+    [InlineData("--precision", "double")]
+    [InlineData("--threads", "2")]
+    [InlineData("--backend", "managed")]
     public void Options_that_mean_nothing_for_an_exact_method_are_refused(string option, string value) =>
         Assert.Contains(
             option,
             Ot.Run(_files.Args("solve", "--method", "exact", option, value)).OnlyLine(),
             StringComparison.Ordinal
         );
+
+    [Fact]
+    public void A_distance_has_no_penalties()
+    {
+        string points = _files.Write("points.csv", "0,0\n1,1\n");
+        Outcome outcome = Ot.Run("distance", points, points, "--rho-source", "1");
+        Assert.Equal(2, outcome.Code);
+        Assert.Contains("--rho-source", outcome.OnlyLine(), StringComparison.Ordinal);
+    }
 
     [Theory]
     [InlineData("frobnicate")]

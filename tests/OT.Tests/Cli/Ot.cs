@@ -7,7 +7,7 @@ namespace OT.Tests.Cli;
 /// <summary>Runs the command in this process, as the shell would.</summary>
 static class Ot
 {
-    public static string Repository { get; } = FindRepository();
+    public static string Repository { get; } = Conventions.Repository.Root;
 
     public static string Data(string file) => Path.Combine(Repository, "data", file);
 
@@ -39,14 +39,6 @@ static class Ot
     }
 
     public static double Number(this JsonElement report, string key) => report.GetProperty(key).GetDouble();
-
-    static string FindRepository()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "OT.sln")))
-            folder = folder.Parent;
-        return folder?.FullName ?? throw new InvalidOperationException("The tests do not run inside the repository.");
-    }
 }
 
 /// <summary>What a run of the command left.</summary>

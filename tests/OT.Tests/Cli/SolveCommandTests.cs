@@ -279,5 +279,51 @@ public sealed class SolveCommandTests : IDisposable
         Assert.Equal(3, NpzFile.Read(_files["fg.npz"], "g").Count);
     }
 
+    [Fact]
+    public void A_plan_that_costs_nothing_is_certified()
+    {
+        string point = _files.Write("point.csv", "1,2\n3,4\n");
+        JsonElement report = Ot.Json("solve", point, point, "--plan", _files["p.csv"], "--potentials", _files["q.npz"]);
+        Assert.StartsWith("certified", report.GetProperty("certificate").GetString(), StringComparison.Ordinal);
+        JsonElement judged = Ot.Json("certify", point, point, "--plan", _files["p.csv"], "--potentials", _files["q.npz"]);
+        Assert.Equal("Certified", judged.GetProperty("status").GetString());
+    }
+
+    [Fact]
+    public void A_run_that_was_stopped_is_bounded_and_not_certified()
+    {
+        Outcome outcome = Ot.Run(_files.Args("solve", "--epsilon", "0.01", "--max-iterations", "1", "--json"));
+        Assert.Equal(1, outcome.Code);
+        JsonElement report = JsonDocument.Parse(outcome.Output).RootElement;
+        Assert.True(report.Number("gap") > 1e-3);
+        Assert.StartsWith("bounded", report.GetProperty("certificate").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_exact_solve_runs_on_no_vector_back_end() =>
+        Assert.Equal("managed", Ot.Json(_files.Args("solve")).GetProperty("backend").GetString());
+
+    [Fact]
+    public void A_file_that_cannot_be_written_leaves_no_report()
+    {
+        string folder = _files["folder.csv"];
+        Directory.CreateDirectory(folder);
+        Outcome outcome = Ot.Run(_files.Args("solve", "--plan", folder, "--json"));
+        Assert.Equal(2, outcome.Code);
+        Assert.Equal("", outcome.Output);
+        outcome.OnlyLine();
+    }
+
+    [Theory]
+    [InlineData("400", "0,0\n1,0\n0,1\n", "0.03,0.04\n1.03,0.04\n0.03,1.04\n", 0.05)]
+    [InlineData("400", "0\n1\n", "0.05\n1.05\n", 0.05)]
+    [InlineData("2", "0\n", "1e-170\n", 1e-170)]
+    public void A_distance_whose_powers_underflow(string p, string source, string target, double expected)
+    {
+        JsonElement report = Ot.Json("distance", _files.Write("s.csv", source), _files.Write("t.csv", target), "--p", p);
+        Assert.Equal(1, report.Number("distance") / expected, 1e-12);
+        Assert.Contains("units of its own", report.GetProperty("message").GetString(), StringComparison.Ordinal);
+    }
+
     public void Dispose() => _files.Dispose();
 }

@@ -10,7 +10,7 @@ namespace OT.Tests.Conventions;
 /// <summary>README.md keeps its promises: its C# blocks run, its links lead somewhere, its pictures can be drawn.</summary>
 public sealed partial class ReadmeTests
 {
-    static readonly string s_root = FindRoot();
+    static readonly string s_root = Repository.Root;
     static readonly string s_readme = File.ReadAllText(Path.Combine(s_root, "README.md")).ReplaceLineEndings("\n");
 
     [Fact]
@@ -91,14 +91,4 @@ public sealed partial class ReadmeTests
 
     [GeneratedRegex(@"\bdata/[\w.]+\.csv")]
     private static partial Regex DataFile();
-
-    static string FindRoot()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "OT.sln")))
-                return folder.FullName;
-        }
-        throw new DirectoryNotFoundException("OT.sln lies in no folder above the tests.");
-    }
 }

@@ -271,4 +271,36 @@ public class GeometryTests
         Assert.Equal(1234.5, costs[^1]);
         return costs[..^1];
     }
+
+    [Fact]
+    public void Statistics_of_a_large_table_are_those_of_its_numbers()
+    {
+        // Enough pairs for several threads; the pieces are the same on any number of them.
+        const int n = 1100;
+        var random = new SeededRandom(29);
+        var costs = new double[n * n];
+        foreach (ref double c in costs.AsSpan())
+            c = 1000 + random.NextNormal();
+        costs[0] = double.PositiveInfinity;
+        CostStatistics statistics = new CostMatrix(n, n, costs).Statistics;
+        double[] finite = costs[1..];
+        double mean = finite.Average();
+        Assert.Equal((finite.Min(), finite.Max(), finite.Length), (statistics.Min, statistics.Max, statistics.FiniteCount));
+        Assert.Equal(mean, statistics.Mean, 1e-10);
+        Assert.Equal(Math.Sqrt(finite.Sum(c => (c - mean) * (c - mean)) / finite.Length), statistics.StandardDeviation, 1e-10);
+        Assert.Equal(statistics, new CostMatrix(n, n, costs).Statistics);
+    }
+
+    [Fact]
+    public void A_failing_cost_fails_as_itself_from_any_thread()
+    {
+        var points = new Matrix(1100, 1);
+        Assert.Contains(
+            "custom",
+            Assert
+                .Throws<ArgumentException>(() => new PointCloud(points, points, GroundCost.Custom((_, _) => double.NaN)))
+                .Message,
+            StringComparison.Ordinal
+        );
+    }
 }

@@ -220,4 +220,42 @@ public class GroundCostTests
             CultureInfo.CurrentCulture = before;
         }
     }
+
+    [Theory]
+    [InlineData(1e200)]
+    [InlineData(1e-200)]
+    [InlineData(5e-324)]
+    [InlineData(1.7e308)]
+    public void Directions_do_not_depend_on_length(double length)
+    {
+        Assert.Equal(0, GroundCost.Cosine.Evaluate([length, 0], [1, 0]));
+        Assert.Equal(0, GroundCost.SphereGeodesic.Evaluate([length, 0], [1, 0]));
+        Assert.Equal(1 - Math.Sqrt(0.5), GroundCost.Cosine.Evaluate([length, length], [1, 0]), 1e-15);
+        Assert.Equal(Math.PI / 4, GroundCost.SphereGeodesic.Evaluate([0, 3], [length, length]), 1e-15);
+        var cloud = new PointCloud(Matrix.From([length, 0]), Matrix.From([0, length]), GroundCost.Cosine);
+        Assert.Equal(1, cloud.Cost(0, 0), 1e-15);
+    }
+
+    [Fact]
+    public void A_custom_cost_is_called_once_a_pair()
+    {
+        int calls = 0;
+        var cloud = new PointCloud(
+            new Matrix(3, 1, [0, 1, 2]),
+            new Matrix(4, 1, [0, 1, 2, 3]),
+            GroundCost.Custom(
+                (x, y) =>
+                {
+                    Interlocked.Increment(ref calls);
+                    return x[0] > y[0] ? double.PositiveInfinity : y[0] - x[0];
+                }
+            )
+        );
+        Assert.Equal(12, calls);
+        Assert.Equal(3, cloud.MagnitudeBound);
+        Assert.True(cloud.HasForbiddenPairs);
+        Assert.Throws<ArgumentException>(() =>
+            new PointCloud(cloud.Source, cloud.Target, GroundCost.Custom((_, _) => double.NaN))
+        );
+    }
 }

@@ -51,4 +51,40 @@ public sealed class PlanFileTests
         Assert.Throws<InvalidDataException>(() => PlanFile.Read(folder["c.npz"]));
         Assert.Throws<ArgumentException>(() => PlanFile.Save(folder["p.txt"], new SparsePlan(s_masses)));
     }
+
+    [Theory]
+    [InlineData("p.npy")]
+    [InlineData("p.npz")]
+    public void A_failing_write_keeps_the_old_file(string name)
+    {
+        using var folder = new TemporaryFolder();
+        PlanFile.Save(folder[name], new SparsePlan(s_masses));
+        byte[] before = File.ReadAllBytes(folder[name]);
+        Assert.Throws<InvalidOperationException>(() => PlanFile.Save(folder[name], new Broken()));
+        Assert.Equal(before, File.ReadAllBytes(folder[name]));
+        Assert.Single(Directory.GetFiles(Path.GetDirectoryName(folder[name])!));
+    }
+
+    [Fact]
+    public void An_archive_that_cannot_be_written_keeps_the_old_one()
+    {
+        using var folder = new TemporaryFolder();
+        NpzFile.Write(folder["a.npz"], ("f", new NpyArray([1.0], 1)));
+        Assert.ThrowsAny<Exception>(() => NpzFile.Write(folder["a.npz"], ("f", new NpyArray([2.0], 1)), ("g", null!)));
+        Assert.Equal([1.0], NpzFile.Read(folder["a.npz"], "f").ToDoubles());
+    }
+
+    sealed class Broken : TransportPlan
+    {
+        public override int Rows => 3;
+
+        public override int Columns => 4;
+
+        public override void Row(int row, Span<double> masses)
+        {
+            if (row == 1)
+                throw new InvalidOperationException();
+            masses.Clear();
+        }
+    }
 }

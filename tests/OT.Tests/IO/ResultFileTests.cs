@@ -89,4 +89,14 @@ public sealed class ResultFileTests
             Why = "ε was given",
             Message = "b was scaled",
         };
+
+    [Fact]
+    public void Weights_scaled_within_the_slack_are_the_problems()
+    {
+        using var folder = new TemporaryFolder();
+        ResultFile.Save(folder["r.npz"], Result("sparse"));
+        LinearProblem Scaled(double factor) => new(s_problem.Geometry, s_problem.A, s_problem.B.Scale(factor));
+        Assert.Equal(0.5, ResultFile.Read(folder["r.npz"], Scaled(1 + 1e-10)).Problem.B.Weights[0], 1e-9);
+        Assert.Throws<ArgumentException>(() => ResultFile.Read(folder["r.npz"], Scaled(1 + 1e-8)));
+    }
 }

@@ -78,4 +78,21 @@ public class MatrixTests
             StringComparison.Ordinal
         );
     }
+
+    [Theory]
+    [InlineData(2, 0)]
+    [InlineData(-1, 0)]
+    [InlineData(0, 3)]
+    public void Indices_out_of_range_are_named(int row, int column)
+    {
+        var matrix = new Matrix(2, 3, [1, 2, 3, 4, 5, 6]);
+        var costs = new OT.Geometries.CostMatrix(2, 3, [1.0, 2, 3, 4, 5, 6]);
+        string name = column == 3 ? "column" : "row";
+        Assert.Equal(name, Assert.Throws<ArgumentOutOfRangeException>(() => matrix[row, column]).ParamName);
+        Assert.Equal(name, Assert.Throws<ArgumentOutOfRangeException>(() => costs.Cost(row, column)).ParamName);
+        if (name != "row")
+            return;
+        Assert.Equal(name, Assert.Throws<ArgumentOutOfRangeException>(() => matrix.Row(row).Length).ParamName);
+        Assert.Equal(name, Assert.Throws<ArgumentOutOfRangeException>(() => costs.CostRow(row, new double[3])).ParamName);
+    }
 }

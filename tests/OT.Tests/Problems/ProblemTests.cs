@@ -117,4 +117,25 @@ public class ProblemTests
         Assert.False((problem with { PenaltyB = MarginalPenalty.KullbackLeibler(1) }).IsBalanced);
         Assert.Equal(Epsilon.Default, Assert.IsType<EntropyRegularizer>(Regularizer.Entropy()).Epsilon);
     }
+
+    [Fact]
+    public void Rho_is_the_number_given()
+    {
+        foreach (double rho in (double[])[0.1, 49, 1e-310, 5e-324, double.MaxValue])
+        {
+            var penalty = MarginalPenalty.KullbackLeibler(rho);
+            Assert.Equal(rho, penalty.Rho);
+            Assert.False(penalty.IsExact);
+            Assert.InRange(penalty.Tau(1), 0, 1);
+        }
+        Assert.Equal(0.5, MarginalPenalty.KullbackLeibler(double.MaxValue).Tau(double.MaxValue));
+    }
+
+    [Fact]
+    public void A_negative_mean_names_the_cure()
+    {
+        string message = Assert.Throws<ArgumentException>(() => Epsilon.Default.Resolve(new CostMatrix(1, 2, [-3.0, 1]))).Message;
+        Assert.Contains("--epsilon", message, StringComparison.Ordinal);
+        Assert.Contains("RelativeToStandardDeviation", message, StringComparison.Ordinal);
+    }
 }

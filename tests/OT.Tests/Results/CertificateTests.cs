@@ -450,7 +450,7 @@ public class CertificateTests
     {
         var c = new TransportCase(300, 300, 5, CaseKind.Plain);
         Assert.ThrowsAny<OperationCanceledException>(() =>
-            Certificate.Verify(c.Exact(), GarbagePlan(c, 1), null, new CancellationToken(true))
+            Certificate.Verify(c.Exact(), GarbagePlan(c, 1), cancellation: new CancellationToken(true))
         );
     }
 
@@ -529,5 +529,28 @@ public class CertificateTests
             }
         }
         return sum;
+    }
+
+    [Fact]
+    public void Progress_runs_from_nothing_to_one()
+    {
+        const int n = 300;
+        var costs = new double[n * n];
+        for (int k = 0; k < costs.Length; k++)
+            costs[k] = (k * 0.618034) % 1;
+        var problem = new LinearProblem(new CostMatrix(n, n, costs), Measure.Uniform(n), Measure.Uniform(n));
+        var plan = new DensePlan(new Matrix(n, n, Array.ConvertAll(costs, _ => 1.0 / (n * n))));
+        var seen = new Shares();
+        Certificate.Verify(problem, plan, new Potentials(new double[n], new double[n]), seen);
+        Assert.Equal(1, seen.Values.Max());
+        Assert.All(seen.Values, share => Assert.InRange(share, 0, 1));
+        Assert.True(seen.Values.Distinct().Count() > 10);
+    }
+
+    sealed class Shares : IProgress<double>
+    {
+        public System.Collections.Concurrent.ConcurrentBag<double> Values { get; } = [];
+
+        public void Report(double value) => Values.Add(value);
     }
 }

@@ -76,13 +76,25 @@ internal sealed class ExactProblem
     /// <summary>Adds a sentence to the message.</summary>
     public void Remark(string text) => Message = Message.Length == 0 ? text : $"{Message} {text}";
 
-    public static void CheckMagnitude(double maxMagnitude)
+    public void CheckMagnitude(double maxMagnitude)
     {
-        if (maxMagnitude > LargestCost)
+        if (maxMagnitude <= LargestCost)
+            return;
+        var row = new double[Columns];
+        for (int i = 0; i < Rows; i++)
         {
-            throw new ArgumentException(
-                Text($"The largest cost is {maxMagnitude}, and sums of costs overflow: scale the costs down below {LargestCost}.")
-            );
+            Problem.Geometry.CostRow(i, row);
+            for (int j = 0; j < row.Length; j++)
+            {
+                if (Math.Abs(row[j]) > LargestCost && !double.IsPositiveInfinity(row[j]))
+                {
+                    throw new ArgumentException(
+                        Text(
+                            $"The cost in row {i} and column {j} is {row[j]}, and sums of costs overflow: scale the costs down below {LargestCost}."
+                        )
+                    );
+                }
+            }
         }
     }
 

@@ -41,7 +41,7 @@ internal sealed class SimplexStart(ExactProblem problem, Arcs arcs, Watch watch)
             leastPositive = Math.Min(leastPositive, min > 0 ? min : arcs.LeastPositive(i));
             arcs.Lower(i, F[i], G);
         }
-        ExactProblem.CheckMagnitude(MaxMagnitude);
+        problem.CheckMagnitude(MaxMagnitude);
         for (int j = 0; j < _columns; j++)
         {
             if (!double.IsFinite(G[j]))

@@ -79,7 +79,7 @@ internal ref struct Staircase
 }
 
 /// <summary>A measure on the line: sorted positions with their weights.</summary>
-internal readonly record struct Side(double[] Positions, double[] Weights, double Mass)
+internal readonly record struct Side(double[] Positions, double[] Weights, double Mass, double MassSlack)
 {
     /// <summary>Checks and sorts; empty weights stand for 1/n each. With a period, positions are taken modulo it and divided by it.</summary>
     public static Side Of(ReadOnlySpan<double> x, ReadOnlySpan<double> weights, string name, string weightName, double period = 0)
@@ -104,13 +104,13 @@ internal readonly record struct Side(double[] Positions, double[] Weights, doubl
         }
         double[] sorted = measure.Weights.ToArray();
         Array.Sort(positions, sorted);
-        return new Side(positions, sorted, measure.Mass);
+        return new Side(positions, sorted, measure.Mass, measure.MassSlack);
     }
 
     /// <summary>The same side scaled to a mass from which it may differ by rounding alone.</summary>
     public Side WithMass(double mass)
     {
-        if (Math.Abs(mass - Mass) > 1e-9 * Math.Max(mass, Mass))
+        if (Math.Abs(mass - Mass) > MassSlack * Math.Max(mass, Mass))
         {
             throw new ArgumentException(
                 ExactProblem.Text($"The masses differ: {mass:G17} against {Mass:G17}. A distance needs equal masses.")
@@ -118,6 +118,6 @@ internal readonly record struct Side(double[] Positions, double[] Weights, doubl
         }
         var scaled = new double[Weights.Length];
         System.Numerics.Tensors.TensorPrimitives.Multiply(Weights, mass / Mass, scaled);
-        return new Side(Positions, scaled, mass);
+        return new Side(Positions, scaled, mass, MassSlack);
     }
 }

@@ -380,6 +380,17 @@ public class NetworkSimplexPitfallTests
         Assert.Contains("scale", Assert.Throws<ArgumentException>(() => Solve(problem)).Message);
     }
 
+    [Fact]
+    public void A_cost_beyond_the_range_is_named()
+    {
+        var problem = new LinearProblem(
+            new CostMatrix(2, 3, [1, 2, double.PositiveInfinity, 3, 1e301, 4.0]),
+            Measure.Uniform(2),
+            Measure.Uniform(3)
+        );
+        Assert.Contains("row 1 and column 1", Assert.Throws<ArgumentException>(() => Solve(problem)).Message);
+    }
+
     sealed class Reaction(Action<SolverProgress> react) : IProgress<SolverProgress>
     {
         public void Report(SolverProgress value) => react(value);

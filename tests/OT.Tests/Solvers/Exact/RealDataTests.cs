@@ -3,6 +3,7 @@ using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
 using OT.Solvers.Exact;
+using OT.Tests.Conventions;
 using Xunit;
 
 namespace OT.Tests.Solvers.Exact;
@@ -10,7 +11,7 @@ namespace OT.Tests.Solvers.Exact;
 /// <summary>Every pair of data/ against another library's exact solver; see the fixture's source line.</summary>
 public class RealDataTests
 {
-    static readonly string Root = FindRoot();
+    static readonly string Root = Repository.Root;
 
     public static TheoryData<string, string, string, double> Pairs()
     {
@@ -69,13 +70,5 @@ public class RealDataTests
         double mass = weights.Sum();
         Matrix grid = Matrix.From([.. Enumerable.Range(0, weights.Length).Select(k => new double[] { k / 64, k % 64 })]);
         return (grid, Measure.Of(Array.ConvertAll(weights, w => w / mass), grid));
-    }
-
-    static string FindRoot()
-    {
-        string directory = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(directory, "OT.sln")))
-            directory = Path.GetDirectoryName(directory) ?? throw new InvalidOperationException("OT.sln is not above the tests.");
-        return directory;
     }
 }

@@ -6,7 +6,7 @@ namespace OT.Visuals;
 delegate void RowVisitor(int row, ReadOnlySpan<int> columns, ReadOnlySpan<double> masses);
 
 /// <summary>One pass over a plan: all entries of a sparse plan, and of any other as many evenly spaced rows as the budget allows.</summary>
-static class PlanScan
+static class PlanRows
 {
     const long Budget = 50_000_000;
 
