@@ -106,11 +106,13 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 nameof(state)
             );
         }
-        if (WhyInfeasible(problem) is { } reason)
+        (bool[] rows, bool[] columns) = WithPartners(problem);
+        if (WhyInfeasible(problem, rows, columns) is { } reason)
             return Infeasible(problem, epsilon, reason);
 
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
         using var run = new Run(problem, epsilon, _options, _backend ?? own!, start, state, cancellation);
+        run.KeepAtHome(rows, columns);
         SolverStatus status = run.Iterate();
         return run.Finish(status);
     }
@@ -129,8 +131,32 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         }
     }
 
+    /// <summary>Which bins have weight and an allowed partner with weight; empty where no pair is forbidden.</summary>
+    static (bool[] Rows, bool[] Columns) WithPartners(LinearProblem problem)
+    {
+        if (!problem.Geometry.HasForbiddenPairs)
+            return ([], []);
+        ReadOnlySpan<double> a = problem.A.Weights,
+            b = problem.B.Weights;
+        var costs = new double[b.Length];
+        var rows = new bool[a.Length];
+        var columns = new bool[b.Length];
+        for (int i = 0; i < a.Length; i++)
+        {
+            if (a[i] == 0)
+                continue;
+            problem.Geometry.CostRow(i, costs);
+            for (int j = 0; j < costs.Length; j++)
+            {
+                if (b[j] > 0 && !double.IsPositiveInfinity(costs[j]))
+                    rows[i] = columns[j] = true;
+            }
+        }
+        return (rows, columns);
+    }
+
     /// <summary>Masses that differ, or a positive weight all of whose pairs are forbidden.</summary>
-    static string? WhyInfeasible(LinearProblem problem)
+    static string? WhyInfeasible(LinearProblem problem, bool[] rows, bool[] columns)
     {
         if (!problem.MassesAgree)
         {
@@ -139,31 +165,17 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 $"The source mass is {problem.A.Mass:G17}, the target mass {problem.B.Mass:G17}: hard marginals need equal masses."
             );
         }
-        if (!problem.Geometry.HasForbiddenPairs)
-            return null;
-        ReadOnlySpan<double> a = problem.A.Weights,
-            b = problem.B.Weights;
-        var row = new double[b.Length];
-        var reached = new bool[b.Length];
-        for (int i = 0; i < a.Length; i++)
+        for (int i = 0; i < rows.Length && problem.PenaltyA.IsExact; i++)
         {
-            if (a[i] == 0)
-                continue;
-            problem.Geometry.CostRow(i, row);
-            bool ships = false;
-            for (int j = 0; j < row.Length; j++)
-            {
-                if (b[j] == 0 || double.IsPositiveInfinity(row[j]))
-                    continue;
-                ships = reached[j] = true;
-            }
-            if (!ships && problem.PenaltyA.IsExact)
-                return string.Create(CultureInfo.InvariantCulture, $"Row {i} holds {a[i]:G6} and every one of its pairs is forbidden.");
+            double a = problem.A.Weights[i];
+            if (a > 0 && !rows[i])
+                return string.Create(CultureInfo.InvariantCulture, $"Row {i} holds {a:G6} and every one of its pairs is forbidden.");
         }
-        for (int j = 0; j < b.Length && problem.PenaltyB.IsExact; j++)
+        for (int j = 0; j < columns.Length && problem.PenaltyB.IsExact; j++)
         {
-            if (b[j] > 0 && !reached[j])
-                return string.Create(CultureInfo.InvariantCulture, $"Column {j} needs {b[j]:G6} and every one of its pairs is forbidden.");
+            double b = problem.B.Weights[j];
+            if (b > 0 && !columns[j])
+                return string.Create(CultureInfo.InvariantCulture, $"Column {j} needs {b:G6} and every one of its pairs is forbidden.");
         }
         return null;
     }
@@ -197,9 +209,11 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         readonly Stopwatch _clock = Stopwatch.StartNew();
         readonly ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
         readonly Measure _b;
-        readonly string _message = "";
+        string _message = "";
         readonly double[] _f;
         readonly double[] _g;
+        readonly double[] _activeA;
+        readonly double[] _activeB;
         readonly double[] _logA;
         readonly double[] _logB;
         readonly double _rhoA;
@@ -215,6 +229,11 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         int _bestIteration;
         int _sinceRestart;
         readonly double[] _bestG;
+
+        // The last f and g that an iteration made: what acceleration makes of them is where the next one starts, and no answer.
+        readonly double[] _madeF;
+        readonly double[] _madeG;
+        bool _anyMade;
         int _iteration;
 
         public Run(
@@ -239,8 +258,9 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             }
             (_rhoA, _rhoB) = (problem.PenaltyA.Rho, problem.PenaltyB.Rho);
             _bestG = new double[_b.Count];
-            _logA = Log(problem.A.Weights);
-            _logB = Log(_b.Weights);
+            (_madeF, _madeG) = (new double[problem.A.Count], new double[_b.Count]);
+            (_activeA, _activeB) = (problem.A.Weights.ToArray(), _b.Weights.ToArray());
+            (_logA, _logB) = (Log(_activeA), Log(_activeB));
             _f = start is null ? new double[_logA.Length] : start.F.ToArray();
             _g = start is null ? new double[_logB.Length] : start.G.ToArray();
             if (state is not null)
@@ -251,7 +271,10 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 _omega = state.Relaxation;
             }
             _limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            if (options.TimeLimit != Timeout.InfiniteTimeSpan)
+            // A timer counts at most 49 days; a longer limit is none.
+            if (options.TimeLimit == TimeSpan.Zero)
+                _limit.Cancel();
+            else if (options.TimeLimit != Timeout.InfiniteTimeSpan && options.TimeLimit.TotalMilliseconds < int.MaxValue)
                 _limit.CancelAfter(options.TimeLimit);
             if (options.Acceleration == Acceleration.OverRelaxation)
                 _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
@@ -262,6 +285,28 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
             _operator = backend.Bind(problem.Geometry, _precision, _limit.Token);
         }
+
+        /// <summary>
+        /// Takes penalised bins without a partner out of the iteration: their plan is 0, they pay ρ times their weight, and their potential is so large
+        /// that <c>exp(−f/ρ)</c> is 0.
+        /// </summary>
+        public void KeepAtHome(bool[] rows, bool[] columns)
+        {
+            Keep(rows, _activeA, _logA, _f, _rhoA);
+            Keep(columns, _activeB, _logB, _g, _rhoB);
+
+            static void Keep(bool[] partners, double[] weights, double[] logs, double[] potential, double rho)
+            {
+                for (int k = 0; k < partners.Length; k++)
+                {
+                    if (weights[k] > 0 && !partners[k])
+                        (weights[k], logs[k], potential[k]) = (0, double.NegativeInfinity, AtHome(rho));
+                }
+            }
+        }
+
+        /// <summary>A potential whose <c>exp(−f/ρ)</c> underflows.</summary>
+        static double AtHome(double rho) => Math.Min(800 * rho, double.MaxValue);
 
         bool FloatsComeFirst()
         {
@@ -335,9 +380,11 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                     return SolverStatus.Stalled;
                 if (TranslatesPotentials)
                     Translate();
-                Accelerate(before, _iteration - from);
+                // A checkpoint holds what was made, so that it is also the answer of a run that ends there.
                 if (_options.Checkpoint is not null && _iteration % _options.CheckpointEvery == 0)
                     WriteCheckpoint();
+                else
+                    Accelerate(before, _iteration - from);
             }
         }
 
@@ -352,8 +399,8 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 _step = new SinkhornStep
                 {
                     Epsilon = epsilon,
-                    A = _problem.A.Weights.ToArray(),
-                    B = _b.Weights.ToArray(),
+                    A = _activeA,
+                    B = _activeB,
                     LogA = _logA,
                     LogB = _logB,
                     TauA = _problem.PenaltyA.Tau(epsilon),
@@ -370,8 +417,10 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         {
             int made = _operator.Iterate(count, step, _f, _g, out double error);
             _iteration += made;
+            if (made > 0)
+                KeepWhatWasMade();
             if (_operator.Interrupted)
-                return _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
+                return Interruption;
             if (double.IsNaN(error) && _precision != _options.Precision)
             {
                 Promote();
@@ -388,6 +437,8 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             _options.Progress?.Report(new SolverProgress(_iteration, error, _clock.Elapsed, Fraction(error)));
             return null;
         }
+
+        SolverStatus Interruption => _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
 
         /// <summary>Share of the way from the first error to the tolerance, on a logarithmic scale, or of the iteration limit if that is nearer.</summary>
         double Fraction(double error)
@@ -435,6 +486,14 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             double t = _rhoA * _rhoB / (_rhoA + _rhoB) * (LogSumExp(_logA, _f, _rhoA) - LogSumExp(_logB, _g, _rhoB));
             TensorPrimitives.Add(_f, t, _f);
             TensorPrimitives.Subtract(_g, t, _g);
+            KeepWhatWasMade();
+        }
+
+        void KeepWhatWasMade()
+        {
+            _f.CopyTo(_madeF.AsSpan());
+            _g.CopyTo(_madeG.AsSpan());
+            _anyMade = true;
         }
 
         static double LogSumExp(double[] logWeights, double[] potential, double rho)
@@ -465,17 +524,35 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         /// <summary>Potentials of empty bins, gauge, values and the true marginal error.</summary>
         public TransportResult Finish(SolverStatus status)
         {
+            if (_anyMade)
+            {
+                _madeF.CopyTo(_f.AsSpan());
+                _madeG.CopyTo(_g.AsSpan());
+            }
+            // Whoever stops the run while it computes values has stopped it, and an interrupted operator gives none.
+            if (_limit.IsCancellationRequested)
+                return Evaluate(Interruption);
+            TransportResult result = Evaluate(status);
+            return _operator.Interrupted ? Evaluate(Interruption) : result;
+        }
+
+        TransportResult Evaluate(SolverStatus status)
+        {
             bool early = status is SolverStatus.Cancelled or SolverStatus.TimeLimit;
             bool evaluate = !early || (long)_f.Length * _g.Length <= PairsWorthFinishing;
-            // An interrupted operator stays so; values need a fresh one.
             using ICostOperator? fresh = early && evaluate ? _backend.Bind(_problem.Geometry, _options.Precision) : null;
             ICostOperator op = fresh ?? _operator;
+            for (int i = 0; i < _f.Length; i++)
+            {
+                if (_activeA[i] == 0 && _problem.A.Weights[i] > 0)
+                    _f[i] = AtHome(_rhoA);
+            }
             if (evaluate && _b.Weights.Contains(0.0))
                 ExtendToEmptyColumns(op);
             var potentials = new Potentials(_f, _g);
             if (_problem.IsBalanced)
                 potentials = potentials.Centred(_problem.A, _b);
-            var plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
+            TransportPlan plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
             double cost = double.NaN,
                 entropy = double.NaN,
                 penaltyA = 0,
@@ -497,9 +574,16 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 entropy = Summation.Dot(rows, f) + Summation.Dot(columns, g) - cost - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
                 penaltyA = Penalty(rows, _problem.A.Weights, _rhoA);
                 penaltyB = Penalty(columns, _b.Weights, _rhoB);
-                error = Residual(rows, _problem.A.Weights, f, _rhoA) + Residual(columns, _b.Weights, g, _rhoB);
+                error = Residual(rows, _activeA, f, _rhoA) + Residual(columns, _activeB, g, _rhoB);
                 if (status == SolverStatus.Converged && error > 2 * _options.Tolerance)
                     status = SolverStatus.Stalled;
+            }
+            if (evaluate && _options.Round && _problem.IsBalanced)
+            {
+                LinearProblem problem = _problem.WithTarget(_b);
+                plan = Certificate.Verify(problem, plan).FeasiblePlan;
+                Certificate rounded = Certificate.Verify(problem, plan);
+                (cost, entropy, error) = (rounded.PlanTransportCost, rounded.PlanValue - rounded.PlanTransportCost, rounded.MarginalError);
             }
             return new TransportResult
             {
@@ -539,8 +623,22 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 return 0;
             var sum = new Compensated();
             for (int i = 0; i < weights.Length; i++)
-                sum.Add((marginal[i] > 0 ? marginal[i] * Math.Log(marginal[i] / weights[i]) : 0) - marginal[i] + weights[i]);
+            {
+                if (weights[i] > 0)
+                    sum.Add(weights[i] * Divergence((marginal[i] - weights[i]) / weights[i]));
+            }
             return rho * sum.Value;
+        }
+
+        /// <summary><c>(1 + d) log(1 + d) − d</c> for d ≥ −1. Near 0, where a large ρ would multiply the rounding of the difference, by its series.</summary>
+        static double Divergence(double d)
+        {
+            if (d <= -1)
+                return 1;
+            // The next term of the series is d⁷/42, below rounding of d²/2 where |d| is below 1e-3.
+            return Math.Abs(d) > 1e-3
+                ? ((1 + d) * Math.Log(1 + d)) - d
+                : d * d * (0.5 - (d * ((1 / 6.0) - (d * ((1 / 12.0) - (d * ((1 / 20.0) - (d / 30))))))));
         }
 
         /// <summary>L1 norm of <c>marginal − weights · exp(−potential/ρ)</c>.</summary>

@@ -24,7 +24,7 @@ public sealed record SinkhornOptions : SolverOptions
     /// <summary>Acceleration of the tail; <see cref="Acceleration.Auto"/> by default.</summary>
     public Acceleration Acceleration { get; init; } = Acceleration.Auto;
 
-    /// <summary>Whether the result's plan is rounded to exact feasibility; false by default. The rounded plan is dense: 8nm bytes.</summary>
+    /// <summary>Whether the plan of a balanced problem is rounded to exact feasibility; false by default. Values are then the rounded plan's. Takes three more passes over the costs.</summary>
     public bool Round { get; init; }
 
     /// <summary>Receives the state every <see cref="CheckpointEvery"/> iterations, to be resumed from; null by default.</summary>
