@@ -106,8 +106,8 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 nameof(state)
             );
         }
-        (bool[] rows, bool[] columns) = WithPartners(problem);
-        if (WhyInfeasible(problem, rows, columns) is { } reason)
+        (bool[] rows, bool[] columns) = Partners.Of(problem);
+        if (Partners.WhyInfeasible(problem, rows, columns) is { } reason)
             return Infeasible(problem, epsilon, reason);
 
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
@@ -129,55 +129,6 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 )
             );
         }
-    }
-
-    /// <summary>Which bins have weight and an allowed partner with weight; empty where no pair is forbidden.</summary>
-    static (bool[] Rows, bool[] Columns) WithPartners(LinearProblem problem)
-    {
-        if (!problem.Geometry.HasForbiddenPairs)
-            return ([], []);
-        ReadOnlySpan<double> a = problem.A.Weights,
-            b = problem.B.Weights;
-        var costs = new double[b.Length];
-        var rows = new bool[a.Length];
-        var columns = new bool[b.Length];
-        for (int i = 0; i < a.Length; i++)
-        {
-            if (a[i] == 0)
-                continue;
-            problem.Geometry.CostRow(i, costs);
-            for (int j = 0; j < costs.Length; j++)
-            {
-                if (b[j] > 0 && !double.IsPositiveInfinity(costs[j]))
-                    rows[i] = columns[j] = true;
-            }
-        }
-        return (rows, columns);
-    }
-
-    /// <summary>Masses that differ, or a positive weight all of whose pairs are forbidden.</summary>
-    static string? WhyInfeasible(LinearProblem problem, bool[] rows, bool[] columns)
-    {
-        if (!problem.MassesAgree)
-        {
-            return string.Create(
-                CultureInfo.InvariantCulture,
-                $"The source mass is {problem.A.Mass:G17}, the target mass {problem.B.Mass:G17}: hard marginals need equal masses."
-            );
-        }
-        for (int i = 0; i < rows.Length && problem.PenaltyA.IsExact; i++)
-        {
-            double a = problem.A.Weights[i];
-            if (a > 0 && !rows[i])
-                return string.Create(CultureInfo.InvariantCulture, $"Row {i} holds {a:G6} and every one of its pairs is forbidden.");
-        }
-        for (int j = 0; j < columns.Length && problem.PenaltyB.IsExact; j++)
-        {
-            double b = problem.B.Weights[j];
-            if (b > 0 && !columns[j])
-                return string.Create(CultureInfo.InvariantCulture, $"Column {j} needs {b:G6} and every one of its pairs is forbidden.");
-        }
-        return null;
     }
 
     static TransportResult Infeasible(LinearProblem problem, double epsilon, string reason)
@@ -498,7 +449,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         /// <summary>The best shift f + t, g − t, in closed form (Séjourné, Vialard, Peyré, AISTATS 2022): removes the slow mode of large ρ.</summary>
         void Translate()
         {
-            double t = _rhoA * _rhoB / (_rhoA + _rhoB) * (LogSumExp(_logA, _f, _rhoA) - LogSumExp(_logB, _g, _rhoB));
+            double t = _rhoA * _rhoB / (_rhoA + _rhoB) * (MarginalTerms.LogSumExp(_logA, _f, _rhoA) - MarginalTerms.LogSumExp(_logB, _g, _rhoB));
             TensorPrimitives.Add(_f, t, _f);
             TensorPrimitives.Subtract(_g, t, _g);
             KeepWhatWasMade();
@@ -509,17 +460,6 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             _f.CopyTo(_madeF.AsSpan());
             _g.CopyTo(_madeG.AsSpan());
             _anyMade = true;
-        }
-
-        static double LogSumExp(double[] logWeights, double[] potential, double rho)
-        {
-            double max = double.NegativeInfinity;
-            for (int i = 0; i < potential.Length; i++)
-                max = Math.Max(max, logWeights[i] - (potential[i] / rho));
-            double sum = 0;
-            for (int i = 0; i < potential.Length; i++)
-                sum += Math.Exp(logWeights[i] - (potential[i] / rho) - max);
-            return max + Math.Log(sum);
         }
 
         /// <summary>Writes the state and forgets what it does not hold, so that a resumed run has the same bits as this one.</summary>
@@ -587,9 +527,9 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 double mass = Summation.Sum(rows);
                 // ε Σ P log(P/ab) = Σ P (f + g − C)
                 entropy = Summation.Dot(rows, f) + Summation.Dot(columns, g) - cost - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
-                penaltyA = Penalty(rows, _problem.A.Weights, _rhoA);
-                penaltyB = Penalty(columns, _b.Weights, _rhoB);
-                error = Residual(rows, _activeA, f, _rhoA) + Residual(columns, _activeB, g, _rhoB);
+                penaltyA = MarginalTerms.Penalty(rows, _problem.A.Weights, _rhoA);
+                penaltyB = MarginalTerms.Penalty(columns, _b.Weights, _rhoB);
+                error = MarginalTerms.Residual(rows, _activeA, f, _rhoA) + MarginalTerms.Residual(columns, _activeB, g, _rhoB);
                 if (status == SolverStatus.Converged && error > 2 * _options.Tolerance)
                     status = SolverStatus.Stalled;
             }
@@ -629,40 +569,6 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 if (_b.Weights[j] == 0)
                     _g[j] = double.IsFinite(softMin[j]) ? tau * softMin[j] : 0;
             }
-        }
-
-        /// <summary>ρ KL(marginal | weights); 0 for a hard constraint.</summary>
-        static double Penalty(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, double rho)
-        {
-            if (double.IsPositiveInfinity(rho))
-                return 0;
-            var sum = new Compensated();
-            for (int i = 0; i < weights.Length; i++)
-            {
-                if (weights[i] > 0)
-                    sum.Add(weights[i] * Divergence((marginal[i] - weights[i]) / weights[i]));
-            }
-            return rho * sum.Value;
-        }
-
-        /// <summary><c>(1 + d) log(1 + d) − d</c> for d ≥ −1. Near 0, where a large ρ would multiply the rounding of the difference, by its series.</summary>
-        static double Divergence(double d)
-        {
-            if (d <= -1)
-                return 1;
-            // The next term of the series is d⁷/42, below rounding of d²/2 where |d| is below 1e-3.
-            return Math.Abs(d) > 1e-3
-                ? ((1 + d) * Math.Log(1 + d)) - d
-                : d * d * (0.5 - (d * ((1 / 6.0) - (d * ((1 / 12.0) - (d * ((1 / 20.0) - (d / 30))))))));
-        }
-
-        /// <summary>L1 norm of <c>marginal − weights · exp(−potential/ρ)</c>.</summary>
-        static double Residual(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, ReadOnlySpan<double> potential, double rho)
-        {
-            var sum = new Compensated();
-            for (int i = 0; i < weights.Length; i++)
-                sum.Add(Math.Abs(marginal[i] - (double.IsPositiveInfinity(rho) ? weights[i] : weights[i] * Math.Exp(-potential[i] / rho))));
-            return sum.Value;
         }
 
         static double[] Log(ReadOnlySpan<double> weights)
