@@ -170,6 +170,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         readonly double _rhoA;
         readonly double _rhoB;
         readonly double _floatFloor;
+        readonly double _roundingFloor;
         ICostOperator _operator;
         Precision _precision;
         OverRelaxation? _relaxation;
@@ -235,6 +236,8 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 _anderson = new Anderson(AndersonMemory, _g.Length);
             // Below this error, rounding of the exponents C/ε to floats is what is seen.
             _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
+            double unit = options.Precision == Precision.Float64 ? 1.0 / (1L << 53) : 1.0 / (1 << 24);
+            _roundingFloor = 64 * unit * (1 + (problem.Geometry.MagnitudeBound / epsilon)) * Math.Max(problem.A.Mass, problem.B.Mass);
             _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
             _operator = backend.Bind(problem.Geometry, _precision, _limit.Token);
         }
@@ -330,7 +333,8 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 }
                 if (_error <= step.Tolerance)
                     return SolverStatus.Converged;
-                if (_iteration - _bestIteration > StallIterations)
+                // At small ε the error may stay on a plateau for long while potentials move on: far above rounding that is no stall.
+                if (_iteration - _bestIteration > StallIterations && _bestError <= _roundingFloor)
                     return SolverStatus.Stalled;
                 if (TranslatesPotentials)
                     Translate();
@@ -429,7 +433,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                     if (_fruitless == 0)
                         _bestG.CopyTo(_g.AsSpan());
                     else
-                        _plainUntil = _iteration + (RestartAfter << _fruitless);
+                        _plainUntil = _iteration + (RestartAfter << Math.Min(_fruitless, 16));
                     _fruitless++;
                     _anderson.Clear();
                     _sinceRestart = 0;
