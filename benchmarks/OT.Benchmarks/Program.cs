@@ -3,5 +3,7 @@ using OT.Benchmarks;
 
 if (args is ["peers", .. var rest])
     return PeerTimings.Run(rest);
+if (args is ["kernels", .. var kernelArguments])
+    return KernelRatios.Run(kernelArguments);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, new BenchmarkSettings());
 return 0;

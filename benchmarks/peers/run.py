@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -47,6 +48,9 @@ def run(command, threads, time_limit):
             process.kill()
             os.wait4(process.pid, 0)
             return {"failure": f"not done in {time_limit:g} s"}
+        except BaseException:  # interrupted: leave nothing running
+            process.kill()
+            raise
         output.seek(0)
         errors.seek(0)
         text, complaint = output.read().strip(), errors.read().strip()
@@ -224,6 +228,7 @@ def write(rows, folder, description, options):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ot", default=ROOT / "artifacts/publish/linux-x64/ot", help="the ot command")
     parser.add_argument("--rows", default="all", help="kinds of cases, separated by commas: " + ", ".join(PEERS))

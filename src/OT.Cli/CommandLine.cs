@@ -95,8 +95,7 @@ static class CommandLine
         backends.SetAction(_ =>
             console.Run(() =>
             {
-                foreach (string line in AvailableBackends.Describe())
-                    console.Output.WriteLine(line);
+                BackendsCommand.Run(console.Output);
                 return Success;
             })
         );

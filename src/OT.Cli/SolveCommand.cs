@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using OT.Accelerators;
 using OT.Backends;
 using OT.IO;
 using OT.Problems;
@@ -45,7 +46,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         ProblemInput input = new ProblemInput(arguments, parse, console.OpenReader()).ReadFiles(power);
         Precision precision = TransportArguments.ParsePrecision(parse.GetValue(arguments.Precision) ?? "double");
         SinkhornState? resumed = parse.GetValue(arguments.Resume) is { } path ? ReadState(path, input) : null;
-        using IBackend backend = AvailableBackends.Open(
+        using IBackend backend = BackendCatalog.Open(
             parse.GetValue(arguments.Backend) ?? "auto",
             (int?)parse.GetValue(arguments.Threads),
             parse.GetValue(arguments.Memory)
@@ -117,7 +118,9 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                     result.Epsilon,
                     _state?.Relaxation ?? 1,
                     result.Errors,
-                    string.Equals(report.Precision, "single", StringComparison.Ordinal) ? OT.Backends.Precision.Float32 : OT.Backends.Precision.Float64
+                    string.Equals(report.Precision, "single", StringComparison.Ordinal)
+                        ? OT.Backends.Precision.Float32
+                        : OT.Backends.Precision.Float64
                 );
             }
             lock (_writing)

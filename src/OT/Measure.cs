@@ -59,8 +59,7 @@ public sealed class Measure
     /// <param name="weights">n finite, nonnegative numbers with a positive sum.</param>
     /// <param name="points">n × d, one row per weight, or null.</param>
     /// <exception cref="ArgumentException">A weight is negative or not finite, all are zero, or the counts differ.</exception>
-    public static Measure Of(ReadOnlySpan<double> weights, Matrix? points = null) =>
-        new(weights.ToArray(), points, DoubleSlack);
+    public static Measure Of(ReadOnlySpan<double> weights, Matrix? points = null) => new(weights.ToArray(), points, DoubleSlack);
 
     /// <inheritdoc cref="Of(ReadOnlySpan{double}, Matrix?)"/>
     /// <remarks>Weights that came as floats may miss the other side's mass by 1e-5 relative instead of 1e-9.</remarks>

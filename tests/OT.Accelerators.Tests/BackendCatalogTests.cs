@@ -96,13 +96,7 @@ public sealed class BackendCatalogTests
         using var self = Process.GetCurrentProcess();
         string[] loaded = [.. self.Modules.Cast<ProcessModule>().Select(module => Path.GetFileName(module.FileName))];
         Assert.NotEmpty(loaded);
-        string[] accelerators = ["libot.", "ot.dll", "mkl_rt", "openblas", "OpenCL", "libcuda", "nvcuda"];
-        Assert.DoesNotContain(
-            loaded,
-            file =>
-                accelerators.Any(name =>
-                    file.StartsWith(name, StringComparison.Ordinal) || file.Contains("lib" + name, StringComparison.Ordinal)
-                )
-        );
+        string[] accelerators = ["libot.", "mkl_rt", "openblas", "OpenCL", "libcuda", "nvcuda"];
+        Assert.DoesNotContain(loaded, file => accelerators.Any(name => file.Contains(name, StringComparison.Ordinal)));
     }
 }

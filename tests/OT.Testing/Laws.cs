@@ -72,7 +72,11 @@ public static class Laws
         Approx.AtMost(certificate.MarginalError, tolerance + rounding, "The marginal error of the plan");
         Approx.AtMost(result.MarginalError, tolerance + rounding, "The reported marginal error");
         // A solver may know its error from half a step before; an error of which it reports less than half is hidden.
-        Approx.AtMost(certificate.MarginalError, (2 * result.MarginalError) + rounding, "The marginal error, against the reported one,");
+        Approx.AtMost(
+            certificate.MarginalError,
+            (2 * result.MarginalError) + rounding,
+            "The marginal error, against the reported one,"
+        );
         if (!problem.IsBalanced)
             return;
         (double[] rows, double[] columns) = Oracles.Marginals(result.Plan);

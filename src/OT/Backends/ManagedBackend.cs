@@ -66,8 +66,9 @@ public sealed class ManagedBackend : IBackend
         return workspace
             + geometry switch
             {
-                PointCloud { GroundCost: GroundCost.SquaredEuclideanCost } cloud => (((long)m * element) + ((long)n * sizeof(double)))
-                    * (cloud.Dimension + 1L),
+                PointCloud { GroundCost: GroundCost.SquaredEuclideanCost } cloud => (
+                    ((long)m * element) + ((long)n * sizeof(double))
+                ) * (cloud.Dimension + 1L),
                 CostMatrix { IsSingle: false } when single => (long)n * m * sizeof(float),
                 CostMatrix => 0,
                 _ => 4L * m * element * Threads,
@@ -75,7 +76,11 @@ public sealed class ManagedBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public ICostOperator Bind(Geometry geometry, Precision precision = Precision.Float64, CancellationToken cancellation = default)
+    public ICostOperator Bind(
+        Geometry geometry,
+        Precision precision = Precision.Float64,
+        CancellationToken cancellation = default
+    )
     {
         long bytes = EstimateBytes(geometry, precision);
         if (bytes > MemoryLimit)

@@ -91,7 +91,9 @@ public sealed class Grid : Geometry
         {
             double bound = 0;
             foreach (Matrix axis in AxisCosts)
-                bound += System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(axis.Values) is var extreme ? Math.Abs(extreme) : 0;
+                bound += System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(axis.Values) is var extreme
+                    ? Math.Abs(extreme)
+                    : 0;
             return bound;
         }
     }

@@ -48,10 +48,7 @@ internal static class Guard
     }
 
     /// <summary>Refuses NaN and infinities; the message gives the index and the value.</summary>
-    public static void Finite(
-        ReadOnlySpan<double> values,
-        [CallerArgumentExpression(nameof(values))] string name = ""
-    )
+    public static void Finite(ReadOnlySpan<double> values, [CallerArgumentExpression(nameof(values))] string name = "")
     {
         for (int i = 0; i < values.Length; i++)
         {
@@ -85,10 +82,7 @@ internal static class Guard
 
     [DoesNotReturn]
     public static void ThrowElement(string name, long index, double value, string rule) =>
-        throw new ArgumentException(
-            string.Create(CultureInfo.InvariantCulture, $"{name}[{index}] is {value}: {rule}."),
-            name
-        );
+        throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{name}[{index}] is {value}: {rule}."), name);
 
     [DoesNotReturn]
     static void ThrowTooLarge(string what, long rows, long columns) =>

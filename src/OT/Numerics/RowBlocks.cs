@@ -13,12 +13,13 @@ internal interface IBlockWork
 
 /// <summary>A parallel loop over numbered blocks whose borders never depend on the thread count: same bits for any number of threads.</summary>
 /// <remarks>
-/// Worker threads start with the first loop that needs them, wait between loops, and end with <see cref="Dispose"/>.
+/// Worker threads start with a loop that needs them, wait for the next, and end after ten idle seconds or with <see cref="Dispose"/>.
 /// A loop allocates nothing. The calling thread works too, so one thread means no worker at all. One loop at a time.
 /// </remarks>
 internal sealed class RowBlocks : IDisposable
 {
     const int SpinsBeforeBlocking = 2_000;
+    const int IdleMilliseconds = 10_000;
 
     readonly Lock _oneLoop = new();
     readonly object _gate = new();
@@ -28,7 +29,7 @@ internal sealed class RowBlocks : IDisposable
     int _next;
     int _active;
     int _generation;
-    bool _started;
+    readonly bool[] _alive;
     bool _stopping;
 
     /// <summary>A loop over the given number of threads; nothing starts yet.</summary>
@@ -36,6 +37,7 @@ internal sealed class RowBlocks : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(threads);
         Threads = threads;
+        _alive = new bool[threads];
     }
 
     /// <summary>Threads at most, the caller's included.</summary>
@@ -44,15 +46,19 @@ internal sealed class RowBlocks : IDisposable
     /// <summary>Runs blocks 0 … <paramref name="blocks"/> − 1 and returns when all are done.</summary>
     public void Run(int blocks, IBlockWork work)
     {
+        if (_oneLoop.IsHeldByCurrentThread)
+            throw new InvalidOperationException(
+                "A block must not start a loop on the threads that run it: give the inner solve a back end of its own."
+            );
         lock (_oneLoop)
         {
+            ObjectDisposedException.ThrowIf(_stopping, this);
             if (Threads == 1 || blocks <= 1)
             {
                 for (int block = 0; block < blocks; block++)
                     work.Run(block, 0);
                 return;
             }
-            Start();
             _work = work;
             _blocks = blocks;
             _failure = null;
@@ -60,6 +66,8 @@ internal sealed class RowBlocks : IDisposable
             Volatile.Write(ref _active, Threads - 1);
             lock (_gate)
             {
+                for (int worker = 1; worker < Threads; worker++)
+                    StartIfNeeded(worker);
                 _generation++;
                 Monitor.PulseAll(_gate);
             }
@@ -72,32 +80,30 @@ internal sealed class RowBlocks : IDisposable
         }
     }
 
-    /// <summary>Ends the worker threads.</summary>
+    /// <summary>Ends the worker threads, after the loop that may be running.</summary>
     public void Dispose()
     {
-        lock (_gate)
+        lock (_oneLoop)
         {
-            _stopping = true;
-            Monitor.PulseAll(_gate);
+            lock (_gate)
+            {
+                _stopping = true;
+                Monitor.PulseAll(_gate);
+            }
         }
     }
 
-    void Start()
+    void StartIfNeeded(int worker)
     {
-        ObjectDisposedException.ThrowIf(_stopping, this);
-        if (_started)
+        if (_alive[worker])
             return;
-        _started = true;
-        for (int worker = 1; worker < Threads; worker++)
-        {
-            int id = worker;
-            new Thread(() => Loop(id)) { IsBackground = true, Name = $"OT worker {id}" }.Start();
-        }
+        _alive[worker] = true;
+        int seen = _generation;
+        new Thread(() => Loop(worker, seen)) { IsBackground = true, Name = $"OT worker {worker}" }.Start();
     }
 
-    void Loop(int worker)
+    void Loop(int worker, int seen)
     {
-        int seen = 0;
         while (true)
         {
             // A short spin catches the next loop of an iteration; a longer wait gives the core back.
@@ -106,7 +112,13 @@ internal sealed class RowBlocks : IDisposable
             lock (_gate)
             {
                 while (_generation == seen && !_stopping)
-                    Monitor.Wait(_gate);
+                {
+                    if (!Monitor.Wait(_gate, IdleMilliseconds) && _generation == seen)
+                    {
+                        _alive[worker] = false;
+                        return;
+                    }
+                }
                 if (_stopping)
                     return;
                 seen = _generation;

@@ -32,4 +32,13 @@ internal static class VectorMath
         TensorPrimitives.Max(x, SmallestNormal, y);
         TensorPrimitives.Log(y, y);
     }
+
+    /// <summary>log w of weights; <c>-∞</c> where a weight is 0.</summary>
+    public static double[] LogWeights(ReadOnlySpan<double> weights)
+    {
+        var logs = new double[weights.Length];
+        for (int i = 0; i < logs.Length; i++)
+            logs[i] = weights[i] > 0 ? Math.Log(weights[i]) : double.NegativeInfinity;
+        return logs;
+    }
 }

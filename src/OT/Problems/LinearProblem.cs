@@ -33,8 +33,10 @@ public sealed record LinearProblem(Geometry Geometry, Measure A, Measure B)
     public bool IsBalanced => PenaltyA.IsExact && PenaltyB.IsExact;
 
     /// <summary>Whether both hard marginals have the same mass up to the slack of their precision, so that some plan may exist.</summary>
-    public bool MassesAgree =>
-        !IsBalanced || Math.Abs(A.Mass - B.Mass) <= Math.Max(A.MassSlack, B.MassSlack) * Math.Max(A.Mass, B.Mass);
+    public bool MassesAgree => !IsBalanced || MassesWouldAgree;
+
+    /// <summary>Whether the masses agree up to the slack of their precision, hard marginals or not.</summary>
+    internal bool MassesWouldAgree => Math.Abs(A.Mass - B.Mass) <= Math.Max(A.MassSlack, B.MassSlack) * Math.Max(A.Mass, B.Mass);
 
     /// <summary>The same problem with another target marginal of the same length.</summary>
     internal LinearProblem WithTarget(Measure b) =>
@@ -53,7 +55,10 @@ public sealed record LinearProblem(Geometry Geometry, Measure A, Measure B)
         if (a.Count != geometry.Rows)
             throw new ArgumentException($"There are {a.Count} source weights for {geometry.Rows} rows of costs.", nameof(a));
         if (b.Count != geometry.Columns)
-            throw new ArgumentException($"There are {b.Count} target weights for {geometry.Columns} columns of costs.", nameof(b));
+            throw new ArgumentException(
+                $"There are {b.Count} target weights for {geometry.Columns} columns of costs.",
+                nameof(b)
+            );
         return geometry;
     }
 }

@@ -5,7 +5,9 @@ namespace OT.Solvers;
 /// <summary>What changes how, how fast and how accurately an answer is found, never the answer itself.</summary>
 public abstract record SolverOptions
 {
-    /// <summary>L1 error of both marginals at which iterative solvers stop; 1e-6 by default, must be positive. Exact solvers stop at optimality.</summary>
+    /// <summary>
+    /// L1 error of both marginals, relative to the larger total mass, at which iterative solvers stop; 1e-6 by default, must be positive. Exact solvers stop at optimality.
+    /// </summary>
     public double Tolerance { get; init; } = 1e-6;
 
     /// <summary>Iterations at most, in the solver's own unit; 10 000 by default for iterative solvers, no limit for exact ones.</summary>

@@ -12,5 +12,7 @@ public readonly record struct SolverProgress(int Iteration, double Error, TimeSp
 
     /// <summary>Time left at the present rate; null where no estimate is possible.</summary>
     public TimeSpan? Remaining =>
-        Fraction > 0 && Fraction <= 1 ? TimeSpan.FromSeconds(Math.Min(Elapsed.TotalSeconds * (1 - Fraction) / Fraction, 1e9)) : null;
+        Fraction > 0 && Fraction <= 1
+            ? TimeSpan.FromSeconds(Math.Min(Elapsed.TotalSeconds * (1 - Fraction) / Fraction, 1e9))
+            : null;
 }

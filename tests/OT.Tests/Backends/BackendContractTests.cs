@@ -67,7 +67,10 @@ public class BackendContractTests
         using ManagedBackend backend = Open(width);
         foreach ((int n, int m) in Shapes)
         {
-            foreach ((double tauA, double tauB, double omega) in ((double, double, double)[])[(1, 1, 1), (0.9, 0.7, 1), (1, 1, 1.6), (0.8, 1, 1.3)])
+            foreach (
+                (double tauA, double tauB, double omega) in ((double, double, double)[])
+                    [(1, 1, 1), (0.9, 0.7, 1), (1, 1, 1.6), (0.8, 1, 1.3)]
+            )
             {
                 var s = new Setting(SomeGeometry.Of(kind, n, m), 4);
                 using ICostOperator op = backend.Bind(s.Geometry, precision);
@@ -101,7 +104,14 @@ public class BackendContractTests
             var s = new Setting(SomeGeometry.Of(kind, n, m), 4);
             using ICostOperator op = backend.Bind(s.Geometry, precision);
             double[,] plan = Naive.Plan(s.Geometry, s.F, s.G, s.A, s.B, 0.1);
-            var gibbs = new GibbsPlan { F = s.F, G = s.G, LogA = s.LogA, LogB = s.LogB, Epsilon = 0.1 };
+            var gibbs = new GibbsPlan
+            {
+                F = s.F,
+                G = s.G,
+                LogA = s.LogA,
+                LogB = s.LogB,
+                Epsilon = 0.1,
+            };
             var random = new SeededRandom(9);
             double[] v = Array.ConvertAll(SomeGeometry.Draw(random, 3 * m), x => x - 0.5),
                 u = Array.ConvertAll(SomeGeometry.Draw(random, 2 * n), x => x - 0.5);
@@ -253,7 +263,12 @@ public class BackendContractTests
                     double allowed = 4 * s.Error(precision, 0.1);
                     Approx.Equal(expectedF, f, allowed, $"f, {kind}, {precision}, guess {guess}");
                     Approx.Equal(expectedG, g, allowed, $"g, {kind}, {precision}, guess {guess}");
-                    Approx.Equal(expectedError, error, allowed / 0.1 * (1 + expectedError), $"error, {kind}, {precision}, guess {guess}");
+                    Approx.Equal(
+                        expectedError,
+                        error,
+                        allowed / 0.1 * (1 + expectedError),
+                        $"error, {kind}, {precision}, guess {guess}"
+                    );
                 }
             }
         }
@@ -284,7 +299,10 @@ public class BackendContractTests
             double[] x = SomeGeometry.Draw(random, n),
                 y = SomeGeometry.Draw(random, m);
             (x[3], y[4], y[5]) = (-20, 30, 15);
-            foreach (Geometry geometry in (Geometry[])[new CostMatrix(n, m, costs), new PointCloud(new Matrix(n, 1, x), new Matrix(m, 1, y))])
+            foreach (
+                Geometry geometry in (Geometry[])
+                    [new CostMatrix(n, m, costs), new PointCloud(new Matrix(n, 1, x), new Matrix(m, 1, y))]
+            )
             {
                 var s = new Setting(geometry, 6);
                 double[] a = [.. s.A];
@@ -300,7 +318,12 @@ public class BackendContractTests
                 double allowed = 20 * s.Error(precision, 0.1);
                 Approx.Equal(expectedF, f, allowed, $"f, {geometry.GetType().Name}, {precision}");
                 Approx.Equal(expectedG, g, allowed, $"g, {geometry.GetType().Name}, {precision}");
-                Approx.Equal(expectedError, error, allowed / 0.1 * (1 + expectedError), $"error, {geometry.GetType().Name}, {precision}");
+                Approx.Equal(
+                    expectedError,
+                    error,
+                    allowed / 0.1 * (1 + expectedError),
+                    $"error, {geometry.GetType().Name}, {precision}"
+                );
             }
         }
     }

@@ -36,7 +36,14 @@ public class ManagedBackendTests
             g = new double[m];
         SinkhornStep step = Step(geometry);
         op.Iterate(7, step, f, g, out double error);
-        var gibbs = new GibbsPlan { F = f, G = g, LogA = step.LogA.Span, LogB = step.LogB.Span, Epsilon = 0.1 };
+        var gibbs = new GibbsPlan
+        {
+            F = f,
+            G = g,
+            LogA = step.LogA.Span,
+            LogB = step.LogB.Span,
+            Epsilon = 0.1,
+        };
         double[] rows = new double[n],
             columns = new double[m],
             soft = new double[n],
@@ -68,7 +75,10 @@ public class ManagedBackendTests
             {
                 List<long> bits = Bits(geometry, precision, threads);
                 int at = Enumerable.Range(0, one.Count).FirstOrDefault(k => one[k] != bits[k], -1);
-                Assert.True(at < 0, $"{precision}, {threads} threads: number {at} is {BitConverter.Int64BitsToDouble(bits[Math.Max(at, 0)]):R}, {BitConverter.Int64BitsToDouble(one[Math.Max(at, 0)]):R} on one thread");
+                Assert.True(
+                    at < 0,
+                    $"{precision}, {threads} threads: number {at} is {BitConverter.Int64BitsToDouble(bits[Math.Max(at, 0)]):R}, {BitConverter.Int64BitsToDouble(one[Math.Max(at, 0)]):R} on one thread"
+                );
             }
         }
     }
@@ -209,7 +219,10 @@ public class ManagedBackendTests
             g = new double[20];
         using (ICostOperator op = backend.Bind(geometry))
         {
-            Assert.Equal("mine", Assert.Throws<InvalidOperationException>(() => op.Iterate(1, Step(geometry), f, g, out _)).Message);
+            Assert.Equal(
+                "mine",
+                Assert.Throws<InvalidOperationException>(() => op.Iterate(1, Step(geometry), f, g, out _)).Message
+            );
         }
         fail = false;
         double[] expectedF = new double[90],

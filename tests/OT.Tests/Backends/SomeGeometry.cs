@@ -32,7 +32,15 @@ static class SomeGeometry
     ];
 
     /// <summary>All kinds.</summary>
-    public static readonly string[] All = [.. Dense, "forbidden", "forbidden floats", "sparse", "sum with sparse", "custom forbidden"];
+    public static readonly string[] All =
+    [
+        .. Dense,
+        "forbidden",
+        "forbidden floats",
+        "sparse",
+        "sum with sparse",
+        "custom forbidden",
+    ];
 
     /// <summary>The geometry of a kind.</summary>
     public static Geometry Of(string kind, int n, int m, ulong seed = 1)
@@ -76,7 +84,8 @@ static class SomeGeometry
     }
 
     /// <summary>count numbers in [0, 1).</summary>
-    public static double[] Draw(SeededRandom random, int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextDouble())];
+    public static double[] Draw(SeededRandom random, int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => random.NextDouble())];
 
     /// <summary>Weights of sum 1; about one in <paramref name="zeroIn"/> is zero when that is positive, never the first.</summary>
     public static double[] Weights(SeededRandom random, int count, int zeroIn = 0)

@@ -8,7 +8,14 @@ namespace OT.Tests.IO;
 
 public sealed class CheckpointTests
 {
-    static readonly SinkhornState s_state = new(new Potentials([1, 2.5], [-3, 4, 5]), 70, 0.125, 1.5, [0.5, 0.25], Precision.Float32);
+    static readonly SinkhornState s_state = new(
+        new Potentials([1, 2.5], [-3, 4, 5]),
+        70,
+        0.125,
+        1.5,
+        [0.5, 0.25],
+        Precision.Float32
+    );
 
     [Fact]
     public void Round_trip_keeps_the_state()

@@ -67,6 +67,8 @@ internal abstract class CostRowOperator<TSimd, TVector, T>(
         {
             TVector c0,
                 c1;
+            Prefetch.Line(ref first, j + Prefetch.Distance<TStored>());
+            Prefetch.Line(ref second, j + Prefetch.Distance<TStored>());
             if (j + TSimd.Count <= length)
             {
                 c0 = Load(ref first, j);

@@ -1,4 +1,4 @@
-using System.Numerics.Tensors;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using OT.Geometries;
@@ -21,7 +21,7 @@ namespace OT.Backends.Managed;
 /// </remarks>
 internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     where TSimd : struct, ISimd<TVector, T>
-    where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T>
+    where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
     /// <summary>Rows whose exponentials are kept at a time, at most.</summary>
     const int MaxRowGroup = 4;
@@ -173,6 +173,8 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
             double sum = LogIteration();
             if (Interrupted || !double.IsFinite(sum))
             {
+                foreach (Scratch scratch in _scratch)
+                    scratch.Rows.Span.Clear(); // what is left there times a weight of 0 must be 0
                 error = double.NaN;
                 return k;
             }
@@ -339,8 +341,8 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         }
     }
 
-    /// <summary>Columns swept at a time; a row's sum over them is then added to a double.</summary>
-    protected const int TileColumns = 1024;
+    /// <summary>Columns swept at a time; a row's sum over them is then added to a double. Shorter sweeps lose the memory's rhythm.</summary>
+    protected const int TileColumns = 8192;
 
     /// <summary>Adds the last group of rows to the column sums.</summary>
     void AddLastRows(Scratch scratch)
@@ -360,23 +362,39 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     static void Flush(AlignedBuffer<T> columns, double[] sums)
     {
+        // Plain vectors, not TensorPrimitives: this runs inside the first iteration, when library code is not yet compiled for speed.
         Span<T> partial = columns.Span;
         if (typeof(T) == typeof(double))
-            TensorPrimitives.Add(sums, MemoryMarshal.Cast<T, double>(partial)[..sums.Length], sums);
+        {
+            ReadOnlySpan<double> doubles = MemoryMarshal.Cast<T, double>(partial);
+            AddTo(sums, doubles[..sums.Length]);
+        }
         else
-            AddWidened(MemoryMarshal.Cast<T, float>(partial), sums);
+        {
+            ReadOnlySpan<float> singles = MemoryMarshal.Cast<T, float>(partial);
+            int width = Vector<double>.Count,
+                j = 0;
+            for (; j <= sums.Length - (2 * width); j += 2 * width)
+            {
+                Vector.Widen(new Vector<float>(singles[j..]), out Vector<double> low, out Vector<double> high);
+                (new Vector<double>(sums.AsSpan(j)) + low).CopyTo(sums, j);
+                (new Vector<double>(sums.AsSpan(j + width)) + high).CopyTo(sums, j + width);
+            }
+            for (; j < sums.Length; j++)
+                sums[j] += singles[j];
+        }
         partial.Clear();
     }
 
-    static void AddWidened(ReadOnlySpan<float> partial, Span<double> sums)
+    /// <summary>sums += terms.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void AddTo(Span<double> sums, ReadOnlySpan<double> terms)
     {
-        Span<double> wide = stackalloc double[256];
-        for (int start = 0; start < sums.Length; start += wide.Length)
-        {
-            int count = Math.Min(wide.Length, sums.Length - start);
-            TensorPrimitives.ConvertTruncating(partial.Slice(start, count), wide);
-            TensorPrimitives.Add(sums.Slice(start, count), wide[..count], sums.Slice(start, count));
-        }
+        int j = 0;
+        for (; j <= sums.Length - Vector<double>.Count; j += Vector<double>.Count)
+            (new Vector<double>(sums[j..]) + new Vector<double>(terms[j..])).CopyTo(sums[j..]);
+        for (; j < sums.Length; j++)
+            sums[j] += terms[j];
     }
 
     /// <summary>g from the column sums: <c>softmin_j = g_j + ε log(b_j / c_j)</c>.</summary>
@@ -400,15 +418,13 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         Span<double> sums = _columnSums.AsSpan(start, end - start);
         _chunkColumns[0].AsSpan(start, sums.Length).CopyTo(sums);
         for (int c = 1; c < Chunks; c++)
-            TensorPrimitives.Add(sums, _chunkColumns[c].AsSpan(start, sums.Length), sums);
+            AddTo(sums, _chunkColumns[c].AsSpan(start, sums.Length));
         double epsilon = _step.Epsilon,
             tau = _step.TauB,
             omega = _step.Relaxation,
             error = 0;
         ReadOnlySpan<double> b = _step.B.Span,
             logB = _step.LogB.Span;
-        Span<double> logs = stackalloc double[ReduceWidth];
-        VectorMath.Log(sums, logs[..sums.Length]);
         for (int j = start; j < end; j++)
         {
             if (b[j] == 0)
@@ -416,7 +432,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
             double sum = _columnSums[j];
             error += Math.Abs(sum - (b[j] * MarginalTarget(_g[j], tau, epsilon)));
             if (IsSafe(sum, b[j]))
-                _g[j] = ((1 - omega) * _g[j]) + (omega * tau * (_g[j] + (epsilon * (logB[j] - logs[j - start]))));
+                _g[j] = ((1 - omega) * _g[j]) + (omega * tau * (_g[j] + (epsilon * (logB[j] - Math.Log(sum)))));
         }
         _blockErrors[block] = error;
     }

@@ -79,7 +79,12 @@ internal abstract class ManagedOperator : ICostOperator
     public virtual int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
     {
         if (_rowMin.Length == 0)
-            (_rowMin, _columnMin, _nextF, _nextG) = (new double[Rows], new double[Columns], new double[Rows], new double[Columns]);
+            (_rowMin, _columnMin, _nextF, _nextG) = (
+                new double[Rows],
+                new double[Columns],
+                new double[Rows],
+                new double[Columns]
+            );
         double[] rowMin = _rowMin,
             columnMin = _columnMin,
             nextF = _nextF,
@@ -125,7 +130,8 @@ internal abstract class ManagedOperator : ICostOperator
     }
 
     /// <summary><c>exp(−f/ρ)</c>, what a penalised marginal tends to relative to its weight; 1 when the marginal is exact (τ = 1).</summary>
-    protected static double MarginalTarget(double f, double tau, double epsilon) => tau == 1 ? 1 : Math.Exp(-f * (1 - tau) / (epsilon * tau));
+    protected static double MarginalTarget(double f, double tau, double epsilon) =>
+        tau == 1 ? 1 : Math.Exp(-f * (1 - tau) / (epsilon * tau));
 
     /// <inheritdoc/>
     public virtual void SoftMinColumns(ReadOnlySpan<double> f, ReadOnlySpan<double> logA, double epsilon, Span<double> g)

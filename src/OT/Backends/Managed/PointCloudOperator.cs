@@ -7,7 +7,7 @@ namespace OT.Backends.Managed;
 
 /// <summary>Squared Euclidean costs from points, never stored: one dot product per entry and memory O((n + m) d).</summary>
 /// <remarks>
-/// With <c>C_ij = s|x_i|² + s|y_j|² − 2s x_i·y_j</c> the norms join the potentials, so an exponent is a bias plus a dot product (Ye, Liu et al., FlashSinkhorn, 2026).
+/// With <c>C_ij = s|x_i|² + s|y_j|² − 2s x_i·y_j</c> the norms join the potentials, so an exponent is a bias plus a dot product (FlashSinkhorn, arXiv 2602.03067).
 /// Both clouds are first moved to their common mean, which keeps the norms, and the cancellation between them, small.
 /// </remarks>
 internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSimd, TVector, T>

@@ -6,6 +6,9 @@ namespace OT.Solvers.Entropic;
 /// <remarks>Schmitzer, "Stabilized sparse scaling algorithms", SISC 2019. Potentials are kept between levels, never scalings.</remarks>
 public sealed record EpsilonSchedule
 {
+    /// <summary>No annealing: iterations start at the target.</summary>
+    public static EpsilonSchedule None { get; } = new() { Start = double.Epsilon };
+
     /// <summary>First level as a multiple of the largest |C|; 1 by default, positive.</summary>
     public double Start { get; init; } = 1;
 

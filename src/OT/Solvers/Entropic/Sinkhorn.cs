@@ -1,12 +1,10 @@
-using System.Collections.Immutable;
-using System.Diagnostics;
 using System.Globalization;
-using System.Numerics.Tensors;
 using OT.Backends;
 using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
 using OT.Results;
+using OT.Solvers.Exact;
 
 namespace OT.Solvers.Entropic;
 
@@ -28,20 +26,8 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     const double Float64Resolution = 1.0 / (1L << 44);
     const double Float32Resolution = 1.0 / (1L << 15);
 
-    /// <summary>Without a new smallest error for so many iterations, rounding is what is left.</summary>
-    const int StallIterations = 2000;
-
-    /// <summary>Without a new smallest error for so many iterations, acceleration starts again from the best iterate.</summary>
-    const int RestartAfter = 50;
-
-    /// <summary>Fewer pairs than this are not worth a second operator.</summary>
-    const long PairsWorthFloats = 250_000;
-
-    /// <summary>Iterations in floats without a new smallest error after which doubles take over.</summary>
-    const int FloatPatience = 10;
-
-    /// <summary>After a cancellation, values are still computed when that takes about a tenth of a second.</summary>
-    const long PairsWorthFinishing = 50_000_000;
+    /// <summary>The reciprocal of a smaller ε is not finite, or nearly so.</summary>
+    const double SmallestEpsilon = 1e-290;
 
     readonly SinkhornOptions _options;
     readonly IBackend? _backend;
@@ -102,24 +88,27 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         if (state is not null && Math.Abs(state.Epsilon - epsilon) > 1e-12 * epsilon)
         {
             throw new ArgumentException(
-                string.Create(CultureInfo.InvariantCulture, $"The state was written at epsilon {state.Epsilon}, the problem has {epsilon}."),
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The state was written at epsilon {state.Epsilon}, the problem has {epsilon}."
+                ),
                 nameof(state)
             );
         }
-        (bool[] rows, bool[] columns) = Partners.Of(problem);
-        if (Partners.WhyInfeasible(problem, rows, columns) is { } reason)
+        (bool[] Rows, bool[] Columns) partners = WithPartners(problem);
+        if (WhyInfeasible(problem, partners.Rows, partners.Columns) is { } reason)
             return Infeasible(problem, epsilon, reason);
 
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
-        using var run = new Run(problem, epsilon, _options, _backend ?? own!, start, state, cancellation);
-        run.KeepAtHome(rows, columns);
-        SolverStatus status = run.Iterate();
-        return run.Finish(status);
+        using var run = new SinkhornRun(problem, epsilon, _options, _backend ?? own!, start, state, partners, cancellation);
+        TransportResult result = run.Solve();
+        return WhyNoPlanExists(result) is { } proof ? Infeasible(problem, epsilon, proof) : result;
     }
 
     void CheckResolution(Geometry geometry, double epsilon)
     {
-        double smallest = geometry.MagnitudeBound * (_options.Precision == Precision.Float64 ? Float64Resolution : Float32Resolution);
+        double smallest =
+            geometry.MagnitudeBound * (_options.Precision == Precision.Float64 ? Float64Resolution : Float32Resolution);
         if (epsilon < smallest)
         {
             throw new ArgumentException(
@@ -129,6 +118,72 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 )
             );
         }
+    }
+
+    /// <summary>Which bins have weight and an allowed partner with weight; empty where no pair is forbidden.</summary>
+    static (bool[] Rows, bool[] Columns) WithPartners(LinearProblem problem)
+    {
+        if (!problem.Geometry.HasForbiddenPairs)
+            return ([], []);
+        ReadOnlySpan<double> a = problem.A.Weights,
+            b = problem.B.Weights;
+        var costs = new double[b.Length];
+        var rows = new bool[a.Length];
+        var columns = new bool[b.Length];
+        for (int i = 0; i < a.Length; i++)
+        {
+            if (a[i] == 0)
+                continue;
+            problem.Geometry.CostRow(i, costs);
+            for (int j = 0; j < costs.Length; j++)
+            {
+                if (b[j] > 0 && !double.IsPositiveInfinity(costs[j]))
+                    rows[i] = columns[j] = true;
+            }
+        }
+        return (rows, columns);
+    }
+
+    /// <summary>Masses that differ, or a positive weight all of whose pairs are forbidden.</summary>
+    static string? WhyInfeasible(LinearProblem problem, bool[] rows, bool[] columns)
+    {
+        if (!problem.MassesAgree)
+        {
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"The source mass is {problem.A.Mass:G17}, the target mass {problem.B.Mass:G17}: hard marginals need equal masses."
+            );
+        }
+        for (int i = 0; i < rows.Length && problem.PenaltyA.IsExact; i++)
+        {
+            double a = problem.A.Weights[i];
+            if (a > 0 && !rows[i])
+                return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Row {i} holds {a:G6} and every one of its pairs is forbidden."
+                );
+        }
+        for (int j = 0; j < columns.Length && problem.PenaltyB.IsExact; j++)
+        {
+            double b = problem.B.Weights[j];
+            if (b > 0 && !columns[j])
+                return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Column {j} needs {b:G6} and every one of its pairs is forbidden."
+                );
+        }
+        return null;
+    }
+
+    /// <summary>Where pairs are forbidden and the iteration did not converge, an exact solver decides whether any plan exists.</summary>
+    static string? WhyNoPlanExists(TransportResult result)
+    {
+        LinearProblem problem = result.Problem;
+        bool undecided = result.Status is SolverStatus.IterationLimit or SolverStatus.Stalled or SolverStatus.NumericalFailure;
+        if (!undecided || !problem.IsBalanced || !problem.Geometry.HasForbiddenPairs)
+            return null;
+        TransportResult exact = new NetworkSimplex().Solve(new LinearProblem(problem.Geometry, problem.A, problem.B));
+        return exact.Status == SolverStatus.Infeasible ? exact.Message : null;
     }
 
     static TransportResult Infeasible(LinearProblem problem, double epsilon, string reason)
@@ -146,441 +201,5 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             MarginalError = problem.A.Mass + problem.B.Mass,
             Message = reason,
         };
-    }
-
-    /// <summary>One solve: the iterate and everything that steers it.</summary>
-    sealed class Run : IDisposable
-    {
-        readonly LinearProblem _problem;
-        readonly double _epsilon;
-        readonly SinkhornOptions _options;
-        readonly IBackend _backend;
-        readonly CancellationToken _cancellation;
-        readonly CancellationTokenSource _limit;
-        readonly Stopwatch _clock = Stopwatch.StartNew();
-        readonly ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
-        readonly Measure _b;
-        string _message = "";
-        readonly double[] _f;
-        readonly double[] _g;
-        readonly double[] _activeA;
-        readonly double[] _activeB;
-        readonly double[] _logA;
-        readonly double[] _logB;
-        readonly double _rhoA;
-        readonly double _rhoB;
-        readonly double _floatFloor;
-        readonly double _roundingFloor;
-        ICostOperator _operator;
-        Precision _precision;
-        OverRelaxation? _relaxation;
-        Anderson? _anderson;
-        double _omega = 1;
-        double _error = double.NaN;
-        double _bestError = double.PositiveInfinity;
-        int _bestIteration;
-        int _sinceRestart;
-        int _fruitless;
-        int _plainUntil;
-        readonly double[] _bestG;
-
-        // The last f and g that an iteration made: what acceleration makes of them is where the next one starts, and no answer.
-        readonly double[] _madeF;
-        readonly double[] _madeG;
-        bool _anyMade;
-        int _iteration;
-
-        public Run(
-            LinearProblem problem,
-            double epsilon,
-            SinkhornOptions options,
-            IBackend backend,
-            Potentials? start,
-            SinkhornState? state,
-            CancellationToken cancellation
-        )
-        {
-            (_problem, _epsilon, _options, _backend, _cancellation) = (problem, epsilon, options, backend, cancellation);
-            _b = problem.B;
-            if (problem.IsBalanced && problem.A.Mass != problem.B.Mass)
-            {
-                _b = problem.B.Scale(problem.A.Mass / problem.B.Mass);
-                _message = string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"Target weights were scaled by {problem.A.Mass / problem.B.Mass:G17} to the source mass."
-                );
-            }
-            (_rhoA, _rhoB) = (problem.PenaltyA.Rho, problem.PenaltyB.Rho);
-            _bestG = new double[_b.Count];
-            (_madeF, _madeG) = (new double[problem.A.Count], new double[_b.Count]);
-            (_activeA, _activeB) = (problem.A.Weights.ToArray(), _b.Weights.ToArray());
-            (_logA, _logB) = (Log(_activeA), Log(_activeB));
-            _f = start is null ? new double[_logA.Length] : start.F.ToArray();
-            _g = start is null ? new double[_logB.Length] : start.G.ToArray();
-            if (state is not null)
-            {
-                _iteration = state.Iterations;
-                _bestIteration = state.Iterations;
-                _errors.AddRange(state.Errors);
-                _omega = state.Relaxation;
-            }
-            _limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            // A timer counts at most 49 days; a longer limit is none.
-            if (options.TimeLimit == TimeSpan.Zero)
-                _limit.Cancel();
-            else if (options.TimeLimit != Timeout.InfiniteTimeSpan && options.TimeLimit.TotalMilliseconds < int.MaxValue)
-                _limit.CancelAfter(options.TimeLimit);
-            if (options.Acceleration == Acceleration.OverRelaxation)
-                _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
-            else if (options.Acceleration != Acceleration.None)
-                _anderson = new Anderson(AndersonMemory, _g.Length);
-            // Below this error, rounding of the exponents C/ε to floats is what is seen.
-            _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
-            double unit = options.Precision == Precision.Float64 ? 1.0 / (1L << 53) : 1.0 / (1 << 24);
-            _roundingFloor = 64 * unit * (1 + (problem.Geometry.MagnitudeBound / epsilon)) * Math.Max(problem.A.Mass, problem.B.Mass);
-            _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
-            _operator = backend.Bind(problem.Geometry, _precision, _limit.Token);
-        }
-
-        /// <summary>
-        /// Takes penalised bins without a partner out of the iteration: their plan is 0, they pay ρ times their weight, and their potential is so large
-        /// that <c>exp(−f/ρ)</c> is 0.
-        /// </summary>
-        public void KeepAtHome(bool[] rows, bool[] columns)
-        {
-            Keep(rows, _activeA, _logA, _f, _rhoA);
-            Keep(columns, _activeB, _logB, _g, _rhoB);
-
-            static void Keep(bool[] partners, double[] weights, double[] logs, double[] potential, double rho)
-            {
-                for (int k = 0; k < partners.Length; k++)
-                {
-                    if (weights[k] > 0 && !partners[k])
-                        (weights[k], logs[k], potential[k]) = (0, double.NegativeInfinity, AtHome(rho));
-                }
-            }
-        }
-
-        /// <summary>A potential whose <c>exp(−f/ρ)</c> underflows.</summary>
-        static double AtHome(double rho) => Math.Min(800 * rho, double.MaxValue);
-
-        bool FloatsComeFirst()
-        {
-            Geometry geometry = _problem.Geometry;
-            if (!_options.FloatsFirst || _options.Precision == Precision.Float32 || _floatFloor > 0.01)
-                return false;
-            if ((long)geometry.Rows * geometry.Columns < PairsWorthFloats)
-                return false;
-            return geometry is CostMatrix or PointCloud { GroundCost: GroundCost.SquaredEuclideanCost }
-                && _backend.EstimateBytes(geometry, Precision.Float32) <= _backend.MemoryLimit;
-        }
-
-        /// <summary>Goes over from floats to doubles; errors seen so far were those of floats.</summary>
-        void Promote()
-        {
-            _operator.Dispose();
-            _precision = _options.Precision;
-            _operator = _backend.Bind(_problem.Geometry, _precision, _limit.Token);
-            _anderson?.Clear();
-            (_bestError, _bestIteration, _sinceRestart) = (double.PositiveInfinity, _iteration, 0);
-        }
-
-        /// <summary>Whether floats have given what they can.</summary>
-        bool FloatsAreDone =>
-            _precision != _options.Precision
-            && (_error <= Math.Max(_options.Tolerance, _floatFloor) || _iteration - _bestIteration >= FloatPatience);
-
-        public void Dispose()
-        {
-            _operator.Dispose();
-            _limit.Dispose();
-        }
-
-        /// <summary>Runs levels of epsilon, then iterates at the target until a stopping rule is met.</summary>
-        public SolverStatus Iterate()
-        {
-            if (_options.Schedule is { } schedule && _iteration == 0)
-            {
-                double level = schedule.Start * _problem.Geometry.MagnitudeBound;
-                for (; level > _epsilon && _iteration < _options.MaxIterations; level *= schedule.Decay)
-                {
-                    SinkhornStep step = Step(level);
-                    int count = Math.Min(schedule.IterationsPerLevel, _options.MaxIterations - _iteration);
-                    if (Advance(count, step) is { } stopped)
-                        return stopped;
-                }
-                // Errors at other levels say nothing about the target.
-                (_bestError, _bestIteration) = (double.PositiveInfinity, _iteration);
-            }
-            double[]? before = _anderson is null ? null : new double[_g.Length];
-            while (true)
-            {
-                if (_iteration >= _options.MaxIterations)
-                    return SolverStatus.IterationLimit;
-                if (before is not null)
-                    _g.CopyTo(before.AsSpan());
-                int count = Math.Min(_anderson is null && !TranslatesPotentials ? _options.CheckEvery : 1, _options.MaxIterations - _iteration);
-                if (_options.Checkpoint is not null)
-                    count = Math.Min(count, _options.CheckpointEvery - (_iteration % _options.CheckpointEvery));
-                int from = _iteration;
-                SinkhornStep step = Step(_epsilon);
-                if (Advance(count, step) is { } stopped)
-                    return stopped;
-                if (FloatsAreDone)
-                {
-                    Promote();
-                    continue;
-                }
-                if (_error <= step.Tolerance)
-                    return SolverStatus.Converged;
-                // At small ε the error may stay on a plateau for long while potentials move on: far above rounding that is no stall.
-                if (_iteration - _bestIteration > StallIterations && _bestError <= _roundingFloor)
-                    return SolverStatus.Stalled;
-                if (TranslatesPotentials)
-                    Translate();
-                // A checkpoint holds what was made, so that it is also the answer of a run that ends there.
-                if (_options.Checkpoint is not null && _iteration % _options.CheckpointEvery == 0)
-                    WriteCheckpoint();
-                else
-                    Accelerate(before, _iteration - from);
-            }
-        }
-
-        const int AndersonMemory = 8;
-
-        SinkhornStep? _step;
-
-        SinkhornStep Step(double epsilon)
-        {
-            if (_step is null || _step.Epsilon != epsilon || _step.Relaxation != _omega)
-            {
-                _step = new SinkhornStep
-                {
-                    Epsilon = epsilon,
-                    A = _activeA,
-                    B = _activeB,
-                    LogA = _logA,
-                    LogB = _logB,
-                    TauA = _problem.PenaltyA.Tau(epsilon),
-                    TauB = _problem.PenaltyB.Tau(epsilon),
-                    Relaxation = _omega,
-                    // The error seen is that before g moves. A relaxed g moves up to twice as far as would mend its side: to first order, the error after it
-                    // is at most three times as large, where a plain step never raises it.
-                    Tolerance = epsilon == _epsilon ? _options.Tolerance / (_omega == 1 ? 1 : 4) : 0,
-                };
-            }
-            return _step;
-        }
-
-        /// <summary>Iterates and takes note of the error; a status when the run must end.</summary>
-        SolverStatus? Advance(int count, SinkhornStep step)
-        {
-            int made = _operator.Iterate(count, step, _f, _g, out double error);
-            _iteration += made;
-            if (made > 0)
-                KeepWhatWasMade();
-            if (_operator.Interrupted)
-                return Interruption;
-            if (double.IsNaN(error) && _precision != _options.Precision)
-            {
-                Promote();
-                return null;
-            }
-            if (double.IsNaN(error) && _omega == 1)
-                return SolverStatus.NumericalFailure;
-            _error = error;
-            if (error < _bestError)
-                (_bestError, _bestIteration) = (error, _iteration);
-            if (_iteration % _options.CheckEvery != 0 && error > step.Tolerance)
-                return null;
-            _errors.Add(error);
-            _options.Progress?.Report(new SolverProgress(_iteration, error, _clock.Elapsed, Fraction(error)));
-            return null;
-        }
-
-        SolverStatus Interruption => _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
-
-        /// <summary>Share of the way from the first error to the tolerance, on a logarithmic scale, or of the iteration limit if that is nearer.</summary>
-        double Fraction(double error)
-        {
-            if (_errors.Count == 0)
-                return double.NaN;
-            double way = Math.Log(_errors[0] / _options.Tolerance);
-            double done = way > 0 ? Math.Log(_errors[0] / error) / way : 1;
-            return Math.Clamp(Math.Max(done, (double)_iteration / _options.MaxIterations), 0, 1);
-        }
-
-        void Accelerate(double[]? before, int iterations)
-        {
-            if (_relaxation is not null)
-            {
-                _relaxation.Observe(_error, iterations, _f, _g);
-                _omega = _relaxation.Omega;
-            }
-            else if (_anderson is not null)
-            {
-                if (_bestIteration == _iteration)
-                {
-                    _g.CopyTo(_bestG.AsSpan());
-                    _fruitless = 0;
-                }
-                if (_iteration < _plainUntil)
-                    return;
-                if (_iteration - _bestIteration >= RestartAfter && _sinceRestart >= RestartAfter)
-                {
-                    // Lost: everything begins anew at the best iterate. Where that has not helped (with penalties, a plain step may raise the error),
-                    // plain iterations go on from here for longer and longer.
-                    if (_fruitless == 0)
-                        _bestG.CopyTo(_g.AsSpan());
-                    else
-                        _plainUntil = _iteration + (RestartAfter << Math.Min(_fruitless, 16));
-                    _fruitless++;
-                    _anderson.Clear();
-                    _sinceRestart = 0;
-                    return;
-                }
-                _sinceRestart += iterations;
-                if (_error <= 2 * _bestError)
-                    _anderson.Mix(before, _g);
-                else
-                    _anderson.Clear();
-            }
-        }
-
-        /// <summary>Whether both marginals are penalised, so that mass may be shifted between the potentials.</summary>
-        bool TranslatesPotentials => double.IsFinite(_rhoA) && double.IsFinite(_rhoB);
-
-        /// <summary>The best shift f + t, g − t, in closed form (Séjourné, Vialard, Peyré, AISTATS 2022): removes the slow mode of large ρ.</summary>
-        void Translate()
-        {
-            double t = _rhoA * _rhoB / (_rhoA + _rhoB) * (MarginalTerms.LogSumExp(_logA, _f, _rhoA) - MarginalTerms.LogSumExp(_logB, _g, _rhoB));
-            TensorPrimitives.Add(_f, t, _f);
-            TensorPrimitives.Subtract(_g, t, _g);
-            KeepWhatWasMade();
-        }
-
-        void KeepWhatWasMade()
-        {
-            _f.CopyTo(_madeF.AsSpan());
-            _g.CopyTo(_madeG.AsSpan());
-            _anyMade = true;
-        }
-
-        /// <summary>Writes the state and forgets what it does not hold, so that a resumed run has the same bits as this one.</summary>
-        void WriteCheckpoint()
-        {
-            _options.Checkpoint!(new SinkhornState(new Potentials(_f, _g), _iteration, _epsilon, _omega, _errors.ToImmutable(), _precision));
-            if (_relaxation is not null)
-                _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
-            _anderson?.Clear();
-            (_sinceRestart, _fruitless, _plainUntil) = (0, 0, 0);
-            _bestError = double.PositiveInfinity;
-            _bestIteration = _iteration;
-            _operator.Dispose();
-            _operator = _backend.Bind(_problem.Geometry, _precision, _limit.Token);
-        }
-
-        /// <summary>Potentials of empty bins, gauge, values and the true marginal error.</summary>
-        public TransportResult Finish(SolverStatus status)
-        {
-            if (_anyMade)
-            {
-                _madeF.CopyTo(_f.AsSpan());
-                _madeG.CopyTo(_g.AsSpan());
-            }
-            // Whoever stops the run while it computes values has stopped it, and an interrupted operator gives none.
-            if (_limit.IsCancellationRequested)
-                return Evaluate(Interruption);
-            TransportResult result = Evaluate(status);
-            return _operator.Interrupted ? Evaluate(Interruption) : result;
-        }
-
-        TransportResult Evaluate(SolverStatus status)
-        {
-            bool early = status is SolverStatus.Cancelled or SolverStatus.TimeLimit;
-            bool evaluate = !early || (long)_f.Length * _g.Length <= PairsWorthFinishing;
-            using ICostOperator? fresh = early && evaluate ? _backend.Bind(_problem.Geometry, _options.Precision) : null;
-            ICostOperator op = fresh ?? _operator;
-            for (int i = 0; i < _f.Length; i++)
-            {
-                if (_activeA[i] == 0 && _problem.A.Weights[i] > 0)
-                    _f[i] = AtHome(_rhoA);
-            }
-            if (evaluate && _b.Weights.Contains(0.0))
-                ExtendToEmptyColumns(op);
-            var potentials = new Potentials(_f, _g);
-            if (_problem.IsBalanced)
-                potentials = potentials.Centred(_problem.A, _b);
-            TransportPlan plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
-            double cost = double.NaN,
-                entropy = double.NaN,
-                penaltyA = 0,
-                penaltyB = 0,
-                error = _error;
-            if (evaluate)
-            {
-                var rows = new double[_f.Length];
-                var columns = new double[_g.Length];
-                ReadOnlySpan<double> f = potentials.F,
-                    g = potentials.G;
-                cost = op.TransportCost(
-                    new GibbsPlan { F = f, G = g, LogA = _logA, LogB = _logB, Epsilon = _epsilon },
-                    rows,
-                    columns
-                );
-                double mass = Summation.Sum(rows);
-                // ε Σ P log(P/ab) = Σ P (f + g − C)
-                entropy = Summation.Dot(rows, f) + Summation.Dot(columns, g) - cost - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
-                penaltyA = MarginalTerms.Penalty(rows, _problem.A.Weights, _rhoA);
-                penaltyB = MarginalTerms.Penalty(columns, _b.Weights, _rhoB);
-                error = MarginalTerms.Residual(rows, _activeA, f, _rhoA) + MarginalTerms.Residual(columns, _activeB, g, _rhoB);
-                if (status == SolverStatus.Converged && error > 2 * _options.Tolerance)
-                    status = SolverStatus.Stalled;
-            }
-            if (evaluate && _options.Round && _problem.IsBalanced)
-            {
-                LinearProblem problem = _problem.WithTarget(_b);
-                plan = Certificate.Verify(problem, plan).FeasiblePlan;
-                Certificate rounded = Certificate.Verify(problem, plan);
-                (cost, entropy, error) = (rounded.PlanTransportCost, rounded.PlanValue - rounded.PlanTransportCost, rounded.MarginalError);
-            }
-            return new TransportResult
-            {
-                Problem = ReferenceEquals(_b, _problem.B) ? _problem : _problem.WithTarget(_b),
-                Status = status,
-                Iterations = _iteration,
-                Errors = _errors.ToImmutable(),
-                Backend = _operator.Description,
-                Message = status == SolverStatus.Stalled ? $"{_message} Rounding allows no smaller error in {_options.Precision}.".Trim() : _message,
-                Plan = plan,
-                Potentials = potentials,
-                Epsilon = _epsilon,
-                TransportCost = cost,
-                RegularizerValue = entropy,
-                PenaltyValueA = penaltyA,
-                PenaltyValueB = penaltyB,
-                MarginalError = error,
-            };
-        }
-
-        void ExtendToEmptyColumns(ICostOperator op)
-        {
-            var softMin = new double[_g.Length];
-            op.SoftMinColumns(_f, _logA, _epsilon, softMin);
-            double tau = _problem.PenaltyB.Tau(_epsilon);
-            for (int j = 0; j < _g.Length; j++)
-            {
-                if (_b.Weights[j] == 0)
-                    _g[j] = double.IsFinite(softMin[j]) ? tau * softMin[j] : 0;
-            }
-        }
-
-        static double[] Log(ReadOnlySpan<double> weights)
-        {
-            var logs = new double[weights.Length];
-            for (int i = 0; i < logs.Length; i++)
-                logs[i] = weights[i] > 0 ? Math.Log(weights[i]) : double.NegativeInfinity;
-            return logs;
-        }
     }
 }

@@ -5,7 +5,7 @@ namespace OT.Solvers.Entropic;
 /// <summary>Options of <see cref="Sinkhorn"/>.</summary>
 public sealed record SinkhornOptions : SolverOptions
 {
-    /// <summary>Iterations between tests of the stopping rule, progress reports and looks at the clock; 10 by default, at least 1.</summary>
+    /// <summary>Iterations between recorded errors and progress reports; 10 by default, at least 1. The stopping rule is looked at after every iteration.</summary>
     public int CheckEvery { get; init; } = 10;
 
     /// <summary>What the operator stores and streams; doubles by default. Floats halve time and memory and resolve ε down to about 1e-4 of the largest cost.</summary>
@@ -18,16 +18,16 @@ public sealed record SinkhornOptions : SolverOptions
     /// </summary>
     public bool FloatsFirst { get; init; } = true;
 
-    /// <summary>Epsilon scaling; none by default.</summary>
+    /// <summary>Epsilon scaling. When left out: the default schedule where ε is below a hundredth of the largest cost and no start is given, else <see cref="EpsilonSchedule.None"/>.</summary>
     public EpsilonSchedule? Schedule { get; init; }
 
     /// <summary>Acceleration of the tail; <see cref="Acceleration.Auto"/> by default.</summary>
     public Acceleration Acceleration { get; init; } = Acceleration.Auto;
 
-    /// <summary>Whether the plan of a balanced problem is rounded to exact feasibility; false by default. Values are then the rounded plan's. Takes three more passes over the costs.</summary>
+    /// <summary>Whether the plan of a balanced problem is rounded to exact feasibility; false by default. Values are then the rounded plan's. Takes four more passes over the costs.</summary>
     public bool Round { get; init; }
 
-    /// <summary>Receives the state every <see cref="CheckpointEvery"/> iterations, to be resumed from; null by default.</summary>
+    /// <summary>Receives the state every <see cref="CheckpointEvery"/> iterations, to be resumed from; null by default. Acceleration starts anew at each one.</summary>
     public Action<SinkhornState>? Checkpoint { get; init; }
 
     /// <summary>Iterations between checkpoints; 100 by default, at least 1.</summary>

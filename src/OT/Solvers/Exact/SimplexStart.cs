@@ -75,6 +75,15 @@ internal sealed class SimplexStart(ExactProblem problem, Arcs arcs, Watch watch)
         double[] supply = [.. problem.Supply];
         double[] demand = [.. problem.Demand];
         double[] open = [.. G];
+        // Tight arcs first: a row served early must not take what another row gets for nothing.
+        Ship(supply, demand, open, ceiling, tightOnly: true);
+        Ship(supply, demand, open, ceiling, tightOnly: false);
+        ForgiveRounding(demand);
+        return Hang(supply, demand);
+    }
+
+    void Ship(double[] supply, double[] demand, double[] open, double ceiling, bool tightOnly)
+    {
         for (int i = 0; i < _rows; i++)
         {
             int count = arcs.Count(i);
@@ -82,6 +91,10 @@ internal sealed class SimplexStart(ExactProblem problem, Arcs arcs, Watch watch)
             {
                 Candidate arc = arcs.Best(i, 0, count, F[i], open);
                 if (arc.Column < 0 || Math.Abs(arc.Cost) > ceiling)
+                    break;
+                // At the tight arc the key is the slack of rounding alone.
+                double slack = ReducedCosts.Slack * (Math.Abs(arc.Cost) + Math.Abs(F[i]) + Math.Abs(G[arc.Column]));
+                if (tightOnly && arc.Key > 2 * slack)
                     break;
                 double mass = Math.Min(supply[i], demand[arc.Column]);
                 _shipments.Add((i, arc.Column, mass, arc.Cost));
@@ -91,8 +104,6 @@ internal sealed class SimplexStart(ExactProblem problem, Arcs arcs, Watch watch)
                     open[arc.Column] = double.NegativeInfinity;
             }
         }
-        ForgiveRounding(demand);
-        return Hang(supply, demand);
     }
 
     /// <summary>A target that lacks no more than rounding has enough: its demand is lowered to what it got.</summary>

@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.Intrinsics;
+using OT.Backends;
+using OT.Geometries;
+using OT.Numerics;
+
+namespace OT.Benchmarks;
+
+/// <summary>
+/// <c>OT.Benchmarks kernels [n] [threads]</c>: the fused full iteration beside the half iteration of the same form, turn by turn in one run, as a table.
+/// </summary>
+static class KernelRatios
+{
+    const int Rounds = 15;
+    const int Repeats = 2;
+
+    public static int Run(string[] args)
+    {
+        int n = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 8192;
+        int threads = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 2;
+        if (Simd.Width != 512)
+            Console.WriteLine($"This processor has {Simd.Width}-bit registers: the table is made for 512.");
+        Console.WriteLine(
+            $"n = m = {n}, {threads} threads, {Rounds} rounds of {Repeats}; ns per entry, median (minimum); marginal error after the run.\n"
+        );
+        Console.WriteLine("| costs | precision | half iteration | full iteration | full / half | error |");
+        Console.WriteLine("|---|---|---|---|---|---|");
+        foreach (int dimension in (int[])[2, 3])
+        {
+            Row<Simd512<double>, Vector512<double>, double>(n, threads, dimension, stored: false);
+            Row<Simd512<float>, Vector512<float>, float>(n, threads, dimension, stored: false);
+        }
+        Row<Simd512<double>, Vector512<double>, double>(n, threads, 2, stored: true);
+        Row<Simd512<float>, Vector512<float>, float>(n, threads, 2, stored: true);
+        return 0;
+    }
+
+    static void Row<TSimd, TVector, T>(int n, int threads, int dimension, bool stored)
+        where TSimd : struct, ISimd<TVector, T>
+        where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T>
+    {
+        var random = new SeededRandom(1);
+        Matrix Cloud(double scale, double shift) =>
+            new(n, dimension, [.. Enumerable.Range(0, n * dimension).Select(_ => scale * (random.NextNormal() + shift))]);
+        var cloud = new PointCloud(Cloud(1, 0), Cloud(1.5, 1));
+        T[]? costs = null;
+        Geometry geometry = cloud;
+        if (stored)
+        {
+            costs = new T[(long)n * n];
+            var row = new double[n];
+            for (int i = 0; i < n; i++)
+            {
+                cloud.CostRow(i, row);
+                for (int j = 0; j < n; j++)
+                    costs[((long)i * n) + j] = T.CreateTruncating(row[j]);
+            }
+            geometry = costs is double[] doubles ? new CostMatrix(n, n, doubles) : new CostMatrix(n, n, (float[])(object)costs);
+        }
+        bool single = typeof(T) == typeof(float);
+        using var backend = new ManagedBackend(threads);
+        using ICostOperator fused = backend.Bind(geometry, single ? Precision.Float32 : Precision.Float64);
+        using var blocks = new RowBlocks(threads);
+        var half = new HalfIteration<TSimd, TVector, T>(n, stored ? 0 : dimension, costs);
+
+        var weights = new double[n];
+        Array.Fill(weights, 1.0 / n);
+        var logs = new double[n];
+        Array.Fill(logs, -Math.Log(n));
+        var step = new SinkhornStep
+        {
+            Epsilon = 0.05 * cloud.MeanCost,
+            A = weights,
+            B = weights,
+            LogA = logs,
+            LogB = logs,
+        };
+        var f = new double[n];
+        var g = new double[n];
+        double error = double.NaN;
+        double halfSum = half.Run(blocks);
+        fused.Iterate(3, step, f, g, out _);
+        var halves = new double[Rounds];
+        var fulls = new double[Rounds];
+        for (int k = 0; k < Rounds; k++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            for (int r = 0; r < Repeats; r++)
+                halfSum += half.Run(blocks);
+            halves[k] = Stopwatch.GetElapsedTime(start).TotalNanoseconds / Repeats / n / n;
+            start = Stopwatch.GetTimestamp();
+            fused.Iterate(Repeats, step, f, g, out error);
+            fulls[k] = Stopwatch.GetElapsedTime(start).TotalNanoseconds / Repeats / n / n;
+        }
+        if (!double.IsFinite(halfSum))
+            throw new InvalidOperationException("The half iteration overflowed.");
+        Array.Sort(halves);
+        Array.Sort(fulls);
+        string form = stored ? "stored" : $"points, d = {dimension}";
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"| {form} | {(single ? "float32" : "float64")} | {halves[Rounds / 2]:F4} ({halves[0]:F4}) | {fulls[Rounds / 2]:F4} ({fulls[0]:F4}) | {fulls[Rounds / 2] / halves[Rounds / 2]:F2} ({fulls[0] / halves[0]:F2}) | {error:E1} |"
+            )
+        );
+    }
+}
