@@ -98,7 +98,12 @@ internal sealed class RowBlocks : IDisposable
         if (_alive[worker])
             return;
         _alive[worker] = true;
-        int seen = _generation;
+        Start(worker, _generation);
+    }
+
+    // On its own: what the thread captures is allocated as the method is entered.
+    void Start(int worker, int seen)
+    {
         new Thread(() => Loop(worker, seen)) { IsBackground = true, Name = $"OT worker {worker}" }.Start();
     }
 
