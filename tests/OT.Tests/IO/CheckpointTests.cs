@@ -1,3 +1,4 @@
+using OT.Backends;
 using OT.IO;
 using OT.Results;
 using OT.Solvers.Entropic;

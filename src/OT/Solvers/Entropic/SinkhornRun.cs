@@ -138,7 +138,9 @@ internal sealed partial class SinkhornRun : IDisposable
             _anderson = new Anderson(AndersonMemory, _g.Length);
         _limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         // Timers count at most 49 days; a longer limit is none.
-        if (options.TimeLimit != Timeout.InfiniteTimeSpan && options.TimeLimit.TotalMilliseconds < int.MaxValue)
+        if (options.TimeLimit == TimeSpan.Zero)
+            _limit.Cancel();
+        else if (options.TimeLimit != Timeout.InfiniteTimeSpan && options.TimeLimit.TotalMilliseconds < int.MaxValue)
             _limit.CancelAfter(options.TimeLimit);
         // Below this error, rounding of the exponents C/ε to floats is what is seen.
         _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
@@ -250,6 +252,8 @@ internal sealed partial class SinkhornRun : IDisposable
             Accelerate(epsilon, _iteration - from);
             if (_options.Checkpoint is not null && _iteration % _options.CheckpointEvery == 0)
                 WriteCheckpoint();
+            else
+                Accelerate(_iteration - from);
         }
     }
 
