@@ -19,6 +19,9 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
     /// <summary>Pairs up to which a run that hit its time limit is still certified: about a second.</summary>
     const long TimeLimitPairs = 100_000_000;
 
+    /// <summary>Pairs from which one iteration takes a noticeable time.</summary>
+    const long LargePairs = 1_000_000_000;
+
     static readonly TimeSpan CheckpointInterval = TimeSpan.FromSeconds(5);
 
     readonly bool _json = parse.GetValue(arguments.Json);
@@ -192,14 +195,17 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         if (method == TransportMethod.Sinkhorn)
         {
             string? checkpoint = parse.GetValue(arguments.Checkpoint);
+            bool large = (long)problem.A.Count * problem.B.Count > LargePairs;
             var options = new SinkhornOptions
             {
                 Tolerance = Tolerance,
                 TimeLimit = TimeLimit,
                 Progress = console.Progress,
                 Precision = precision,
-                Checkpoint = state => Keep(checkpoint, state),
-                CheckpointEvery = 10,
+                // On large problems an iteration takes a second and more: each one is shown, and a checkpoint holds few of them back.
+                CheckEvery = large ? 1 : 10,
+                Checkpoint = checkpoint is null ? null : state => Keep(checkpoint, state),
+                CheckpointEvery = large ? 20 : 100,
             };
             if (parse.GetValue(arguments.MaxIterations) is { } most)
                 options = options with { MaxIterations = (int)most };

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using OT.Backends;
 using OT.Numerics;
 using OT.Problems;
@@ -13,10 +14,10 @@ internal sealed partial class SinkhornRun
     {
         ReturnToKept();
         string backend = _operator.Description;
-        bool evaluate =
-            status is not (SolverStatus.Cancelled or SolverStatus.TimeLimit)
-            || (long)_f.Length * _g.Length <= PairsWorthFinishing;
-        double[] g = [.. _g];
+        bool small = (long)_f.Length * _g.Length <= PairsWorthFinishing;
+        bool evaluate = small || status is not (SolverStatus.Cancelled or SolverStatus.TimeLimit);
+        if (!evaluate)
+            LowerToTarget();
         double cost = double.NaN,
             entropy = double.NaN,
             penaltyA = 0,
@@ -27,8 +28,12 @@ internal sealed partial class SinkhornRun
         Potentials potentials;
         if (evaluate)
         {
-            CancellationToken stop = status == SolverStatus.Cancelled ? CancellationToken.None : _cancellation;
+            // What takes a tenth of a second is finished in any case; the time limit stops no evaluation.
+            CancellationToken stop = small ? CancellationToken.None : _cancellation;
             using ICostOperator op = _backend.Bind(_problem.Geometry, Precision.Float64, stop);
+            if (_keptEpsilon != _epsilon)
+                op.Iterate(1, Step(_epsilon, 0), _f, _g, out _); // stopped before the target's own iterations
+            double[] g = [.. _g];
             if (_weightsB.Contains(0.0))
                 ExtendToEmptyColumns(op, g);
             potentials = Gauge(g);
@@ -65,7 +70,7 @@ internal sealed partial class SinkhornRun
         }
         else
         {
-            potentials = Gauge(g);
+            potentials = Gauge(_g);
         }
         LinearProblem problem = ReferenceEquals(_b, _problem.B) ? _problem : _problem.WithTarget(_b);
         TransportPlan plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
@@ -99,6 +104,15 @@ internal sealed partial class SinkhornRun
             PenaltyValueB = penaltyB,
             MarginalError = error,
         };
+    }
+
+    /// <summary>Potentials of a larger ε, taken down so far that the target's plan cannot overflow: at ε_k, <c>f_i + g_j − C_ij ≤ −ε_k log b_j</c>.</summary>
+    void LowerToTarget()
+    {
+        if (_keptEpsilon == _epsilon)
+            return;
+        double smallest = _weightsB.Where(weight => weight > 0).DefaultIfEmpty(1).Min();
+        TensorPrimitives.Add(_f, _keptEpsilon * Math.Min(Math.Log(smallest), 0), _f);
     }
 
     Potentials Gauge(double[] g)

@@ -74,6 +74,7 @@ internal sealed partial class SinkhornRun : IDisposable
     double _bestError = double.PositiveInfinity;
     double _keptDual = double.NegativeInfinity;
     double _keptError = double.NaN;
+    double _keptEpsilon;
     bool _accelerated;
     int _iteration;
     int _bestIteration;
@@ -124,6 +125,7 @@ internal sealed partial class SinkhornRun : IDisposable
             _iteration = _bestIteration = _lastStallCheck = state.Iterations;
             _errors.AddRange(state.Errors);
             _omega = state.Relaxation;
+            _keptEpsilon = epsilon;
         }
         _schedule =
             options.Schedule
@@ -204,16 +206,19 @@ internal sealed partial class SinkhornRun : IDisposable
 
     double Mass => Math.Max(_problem.A.Mass, _b.Mass);
 
-    /// <summary>Levels of a shrinking ε, each left as soon as its marginals are roughly met.</summary>
+    /// <summary>
+    /// Levels of a shrinking ε, each left as soon as its marginals are roughly met. Half of the iterations are kept for the target: few allowed make larger steps.
+    /// </summary>
     SolverStatus? Anneal()
     {
-        if (_iteration > 0)
+        double start = _schedule.Start * _problem.Geometry.MagnitudeBound;
+        int levels = _options.MaxIterations / 2 / _schedule.IterationsPerLevel;
+        if (_iteration > 0 || start <= _epsilon || levels == 0)
             return null;
-        double level = _schedule.Start * _problem.Geometry.MagnitudeBound;
-        for (; level > _epsilon && _iteration < _options.MaxIterations; level *= _schedule.Decay)
+        double decay = Math.Min(_schedule.Decay, Math.Pow(_epsilon / start, 1.0 / levels));
+        for (double level = start; level > _epsilon * (1 + 1e-9); level *= decay)
         {
-            int last = Math.Min(_iteration + _schedule.IterationsPerLevel, _options.MaxIterations);
-            SolverStatus status = Iterate(level, AnnealedError * Mass, last);
+            SolverStatus status = Iterate(level, AnnealedError * Mass, _iteration + _schedule.IterationsPerLevel);
             if (status is SolverStatus.Cancelled or SolverStatus.TimeLimit or SolverStatus.NumericalFailure)
                 return status;
         }
@@ -232,7 +237,8 @@ internal sealed partial class SinkhornRun : IDisposable
                 return SolverStatus.IterationLimit;
             _g.CopyTo(_before.AsSpan());
             int count = Math.Min(_anderson is null && !TranslatesPotentials ? _options.CheckEvery : 1, last - _iteration);
-            if (_options.Checkpoint is not null)
+            bool checkpoints = _options.Checkpoint is not null && epsilon == _epsilon;
+            if (checkpoints)
                 count = Math.Min(count, _options.CheckpointEvery - (_iteration % _options.CheckpointEvery));
             int from = _iteration;
             if (Advance(count, Step(epsilon, target)) is { } stopped)
@@ -250,10 +256,8 @@ internal sealed partial class SinkhornRun : IDisposable
             if (Stalled())
                 return SolverStatus.Stalled;
             Accelerate(epsilon, _iteration - from);
-            if (_options.Checkpoint is not null && _iteration % _options.CheckpointEvery == 0)
+            if (checkpoints && _iteration % _options.CheckpointEvery == 0)
                 WriteCheckpoint();
-            else
-                Accelerate(_iteration - from);
         }
     }
 
@@ -397,7 +401,7 @@ internal sealed partial class SinkhornRun : IDisposable
     /// <summary>Notes the pair of potentials just evaluated as the one to fall back on.</summary>
     void Keep(double dual)
     {
-        (_keptDual, _keptError) = (dual, _error);
+        (_keptDual, _keptError, _keptEpsilon) = (dual, _error, _step!.Epsilon);
         _f.CopyTo(_keptF.AsSpan());
         _g.CopyTo(_keptG.AsSpan());
     }

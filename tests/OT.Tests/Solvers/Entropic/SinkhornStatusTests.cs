@@ -35,7 +35,14 @@ public class SinkhornStatusTests
         foreach (int limit in (int[])[0, 1, 7, 23])
         {
             TransportResult result = Squares(30, 1e-3)
-                .Solve(new SinkhornOptions { MaxIterations = limit, Tolerance = 1e-12, Acceleration = acceleration });
+                .Solve(
+                    new SinkhornOptions
+                    {
+                        MaxIterations = limit,
+                        Tolerance = 1e-12,
+                        Acceleration = acceleration,
+                    }
+                );
             Assert.Equal((SolverStatus.IterationLimit, limit), (result.Status, result.Iterations));
             Assert.True(double.IsFinite(result.Value) && double.IsFinite(result.MarginalError));
             Laws.PlanIsFeasible(result.Certify().FeasiblePlan, result.Problem);
@@ -47,7 +54,14 @@ public class SinkhornStatusTests
     {
         var clock = Stopwatch.StartNew();
         TransportResult result = Squares(1500, 1e-4)
-            .Solve(new SinkhornOptions { TimeLimit = TimeSpan.FromMilliseconds(150), Tolerance = 1e-14, MaxIterations = int.MaxValue });
+            .Solve(
+                new SinkhornOptions
+                {
+                    TimeLimit = TimeSpan.FromMilliseconds(150),
+                    Tolerance = 1e-14,
+                    MaxIterations = int.MaxValue,
+                }
+            );
         Assert.Equal(SolverStatus.TimeLimit, result.Status);
         Assert.InRange(clock.Elapsed.TotalSeconds, 0.1, 3);
         Assert.True(double.IsFinite(result.Value));
@@ -71,7 +85,10 @@ public class SinkhornStatusTests
             700,
             Timeout.Infinite
         );
-        TransportResult result = new Sinkhorn(new SinkhornOptions { Tolerance = 1e-14, MaxIterations = int.MaxValue }).Solve(problem, source.Token);
+        TransportResult result = new Sinkhorn(new SinkhornOptions { Tolerance = 1e-14, MaxIterations = int.MaxValue }).Solve(
+            problem,
+            source.Token
+        );
         TimeSpan late = Stopwatch.GetElapsedTime(cancelledAt);
         Assert.Equal(SolverStatus.Cancelled, result.Status);
         // A group of rows takes well under a millisecond; the rest is room for a busy machine.
@@ -124,7 +141,15 @@ public class SinkhornStatusTests
         Assert.Contains("Float64", result.Message, StringComparison.Ordinal);
         Assert.InRange(result.MarginalError, 0, 1e-12);
         Assert.Throws<InvalidOperationException>(result.EnsureConverged);
-        TransportResult single = Squares(40).Solve(new SinkhornOptions { Tolerance = 1e-12, Precision = Precision.Float32, MaxIterations = 100_000 });
+        TransportResult single = Squares(40)
+            .Solve(
+                new SinkhornOptions
+                {
+                    Tolerance = 1e-12,
+                    Precision = Precision.Float32,
+                    MaxIterations = 100_000,
+                }
+            );
         Assert.Equal(SolverStatus.Stalled, single.Status);
         Assert.Contains("Float32", single.Message, StringComparison.Ordinal);
     }
@@ -210,7 +235,9 @@ public class SinkhornStatusTests
         var refusal = Assert.Throws<ArgumentException>(() => problem.Solve());
         Assert.Contains("5.68434E-14", refusal.Message, StringComparison.Ordinal);
         refusal = Assert.Throws<ArgumentException>(() =>
-            EntropicCase.Of(new CostMatrix(1, 2, [0, 1]), [1], [0.5, 0.5], 1e-6).Solve(new SinkhornOptions { Precision = Precision.Float32 })
+            EntropicCase
+                .Of(new CostMatrix(1, 2, [0, 1]), [1], [0.5, 0.5], 1e-6)
+                .Solve(new SinkhornOptions { Precision = Precision.Float32 })
         );
         Assert.Contains("Float32", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("3.05176E-05", refusal.Message, StringComparison.Ordinal);
@@ -221,7 +248,11 @@ public class SinkhornStatusTests
     {
         var exact = new LinearProblem(new CostMatrix(1, 1, [1.0]), Measure.Uniform(1), Measure.Uniform(1));
         Assert.False(Sinkhorn.Supports(exact));
-        Assert.Contains("NetworkSimplex", Assert.Throws<NotSupportedException>(() => exact.Solve()).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "NetworkSimplex",
+            Assert.Throws<NotSupportedException>(() => exact.Solve()).Message,
+            StringComparison.Ordinal
+        );
         LinearProblem problem = Squares(5);
         Assert.Throws<ArgumentException>(() => new Sinkhorn().Solve(problem, new Potentials([1], [1, 2, 3, 4, 5])));
         Assert.Throws<ArgumentNullException>(() => new Sinkhorn().Solve(problem, (Potentials)null!));
@@ -246,9 +277,17 @@ public class SinkhornStatusTests
     public void Progress_reports_rise_and_errors_are_those_reported()
     {
         var reports = new List<SolverProgress>();
-        TransportResult result = Squares(60, 3e-3).Solve(
-            new SinkhornOptions { CheckEvery = 5, Acceleration = Acceleration.None, Schedule = EpsilonSchedule.None, Tolerance = 1e-8, Progress = new Sink(reports.Add) }
-        );
+        TransportResult result = Squares(60, 3e-3)
+            .Solve(
+                new SinkhornOptions
+                {
+                    CheckEvery = 5,
+                    Acceleration = Acceleration.None,
+                    Schedule = EpsilonSchedule.None,
+                    Tolerance = 1e-8,
+                    Progress = new Sink(reports.Add),
+                }
+            );
         Assert.Equal(SolverStatus.Converged, result.Status);
         Assert.Equal(result.Errors, reports.Select(r => r.Error));
         Assert.Equal(result.Iterations, reports[^1].Iteration);
@@ -287,7 +326,13 @@ public class SinkhornStatusTests
             long Measured(int iterations)
             {
                 var solver = new Sinkhorn(
-                    new SinkhornOptions { Tolerance = 1e-300, MaxIterations = iterations, CheckEvery = 20, Acceleration = acceleration },
+                    new SinkhornOptions
+                    {
+                        Tolerance = 1e-300,
+                        MaxIterations = iterations,
+                        CheckEvery = 20,
+                        Acceleration = acceleration,
+                    },
                     backend
                 );
                 long before = GC.GetAllocatedBytesForCurrentThread();

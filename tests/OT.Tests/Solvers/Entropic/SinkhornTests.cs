@@ -97,7 +97,9 @@ public class SinkhornTests
             return Array.ConvertAll(w, v => v / sum);
         }
         var cloud = new Matrix(n, 1, points);
-        TransportResult result = EntropicCase.Of(new PointCloud(cloud, cloud), Normal(s), Normal(t), 2 * sigma2).Solve(EntropicCase.Tight);
+        TransportResult result = EntropicCase
+            .Of(new PointCloud(cloud, cloud), Normal(s), Normal(t), 2 * sigma2)
+            .Solve(EntropicCase.Tight);
         double d = Math.Sqrt((4 * s * t) + (sigma2 * sigma2));
         double expected = s + t - d + (sigma2 * (1 - Math.Log(2 * sigma2))) + (sigma2 * Math.Log(d + sigma2));
         Assert.Equal(expected, result.Value, 1e-7);
@@ -113,7 +115,9 @@ public class SinkhornTests
     [InlineData(100)]
     public void Two_by_two(double epsilon)
     {
-        TransportResult result = EntropicCase.Of(new CostMatrix(2, 2, [0, 1, 1.0, 0]), [.5, .5], [.5, .5], epsilon).Solve(EntropicCase.Tight);
+        TransportResult result = EntropicCase
+            .Of(new CostMatrix(2, 2, [0, 1, 1.0, 0]), [.5, .5], [.5, .5], epsilon)
+            .Solve(EntropicCase.Tight);
         Assert.Equal(1 / (2 * (1 + Math.Exp(-1 / epsilon))), result.Plan.ToDense()[0, 0], 1e-12);
     }
 
@@ -135,13 +139,26 @@ public class SinkhornTests
     public void Every_way_gives_the_same_optimum(string kind)
     {
         LinearProblem problem = EntropicCase.Of(kind, 14, 17, 0.05, 6, 5);
-        foreach (LinearProblem p in (LinearProblem[])[problem, problem.Penalised(1, 1), problem.Penalised(0.5, double.PositiveInfinity)])
+        foreach (
+            LinearProblem p in (LinearProblem[])
+                [problem, problem.Penalised(1, 1), problem.Penalised(0.5, double.PositiveInfinity)]
+        )
         {
             foreach (Acceleration acceleration in Enum.GetValues<Acceleration>())
             {
                 foreach (
                     EpsilonSchedule? schedule in (EpsilonSchedule?[])
-                        [null, new(), new() { Start = 0.5, Decay = 0.8, IterationsPerLevel = 3 }, new() { Start = 1e-3 }]
+                        [
+                            null,
+                            new(),
+                            new()
+                            {
+                                Start = 0.5,
+                                Decay = 0.8,
+                                IterationsPerLevel = 3,
+                            },
+                            new() { Start = 1e-3 },
+                        ]
                 )
                     Same(p, EntropicCase.Tight with { Acceleration = acceleration, Schedule = schedule, CheckEvery = 3 });
             }
@@ -213,10 +230,7 @@ public class SinkhornTests
         var random = new SeededRandom(4);
         TransportResult wild = new Sinkhorn(options).Solve(
             problem,
-            new Potentials(
-                Array.ConvertAll(f, _ => 5 * random.NextNormal()),
-                Array.ConvertAll(g, _ => 5 * random.NextNormal())
-            )
+            new Potentials(Array.ConvertAll(f, _ => 5 * random.NextNormal()), Array.ConvertAll(g, _ => 5 * random.NextNormal()))
         );
         Assert.True(wild.Converged, wild.Status.ToString());
         Assert.Equal(cold.Value, wild.Value, 1e-9);
@@ -318,7 +332,10 @@ public class SinkhornTests
                 Geometry geometry = SomeGeometry.Of(kind, 20, 25);
                 LinearProblem problem = EntropicCase.Of(kind, 20, 25, Approx.CostScale(geometry) * Math.Pow(10, decade));
                 TransportResult result = problem.Solve(new SinkhornOptions { MaxIterations = 300, Acceleration = acceleration });
-                Assert.True(double.IsFinite(result.Value) && double.IsFinite(result.MarginalError), $"{kind}, 1e{decade}: {result.Status}");
+                Assert.True(
+                    double.IsFinite(result.Value) && double.IsFinite(result.MarginalError),
+                    $"{kind}, 1e{decade}: {result.Status}"
+                );
                 Assert.NotEqual(SolverStatus.NumericalFailure, result.Status);
                 Assert.True(result.Certify().Gap >= 0);
             }
@@ -336,7 +353,9 @@ public class SinkhornTests
         {
             foreach (Acceleration acceleration in Enum.GetValues<Acceleration>())
             {
-                TransportResult result = problem.Penalised(rho, rho).Solve(EntropicCase.Tight with { Acceleration = acceleration });
+                TransportResult result = problem
+                    .Penalised(rho, rho)
+                    .Solve(EntropicCase.Tight with { Acceleration = acceleration });
                 Assert.True(result.Converged, $"rho {rho}, {acceleration}: {result.Status}, error {result.MarginalError:E2}");
                 // An L1 error of 1e-11 may cost ρ times its square and the size of potentials times itself.
                 Assert.InRange(result.Value, last - 1e-9, balanced + 1e-9);
@@ -345,7 +364,10 @@ public class SinkhornTests
             }
         }
         Assert.Equal(balanced, last, 1e-5);
-        Assert.Equal(balanced, problem.Penalised(double.PositiveInfinity, double.PositiveInfinity).Solve(EntropicCase.Tight).Value);
+        Assert.Equal(
+            balanced,
+            problem.Penalised(double.PositiveInfinity, double.PositiveInfinity).Solve(EntropicCase.Tight).Value
+        );
         Assert.Equal(balanced, problem.Penalised(1e14, 1e14).Solve(EntropicCase.Tight).Value, 1e-7);
     }
 
@@ -357,7 +379,13 @@ public class SinkhornTests
         for (int limit = 1; limit <= 60; limit++)
         {
             TransportResult result = problem.Solve(
-                new SinkhornOptions { MaxIterations = limit, Tolerance = 1e-15, Acceleration = Acceleration.None }
+                new SinkhornOptions
+                {
+                    MaxIterations = limit,
+                    Tolerance = 1e-15,
+                    Acceleration = Acceleration.None,
+                    Schedule = EpsilonSchedule.None,
+                }
             );
             double dual = result.Certify().DualValue!.Value;
             Assert.True(dual >= last - 1e-13, $"{dual:R} after {limit} iterations, {last:R} before");
@@ -373,7 +401,11 @@ public class SinkhornTests
         Assert.True(result.Converged);
         Laws.PlanIsFeasible(result.Plan, problem);
         Assert.Equal(Oracles.TransportCost(problem.Geometry, result.Plan), result.TransportCost, 1e-13);
-        Assert.Equal(0.01 * Oracles.RelativeEntropy(result.Plan, problem.A.Weights, problem.B.Weights), result.RegularizerValue, 1e-12);
+        Assert.Equal(
+            0.01 * Oracles.RelativeEntropy(result.Plan, problem.A.Weights, problem.B.Weights),
+            result.RegularizerValue,
+            1e-12
+        );
         Assert.InRange(result.MarginalError, 0, 1e-13);
         Assert.True(result.Certify().Gap >= 0);
     }
