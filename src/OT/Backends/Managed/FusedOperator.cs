@@ -23,11 +23,8 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     where TSimd : struct, ISimd<TVector, T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    /// <summary>Rows whose exponentials are kept at a time, at most.</summary>
-    const int MaxRowGroup = 4;
-
-    /// <summary>Bytes of exponentials that a second-level cache keeps.</summary>
-    const int RowGroupBytes = 512 << 10;
+    /// <summary>Rows whose exponentials are kept at a time. More of them overfill the second-level cache on unlucky addresses and gain nothing.</summary>
+    protected const int RowGroup = 2;
 
     /// <summary>Rows after which column sums in <typeparamref name="T"/> are added to doubles.</summary>
     const int FlushRows = 64;
@@ -57,7 +54,6 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         : base(geometry, blocks, description, cancellation)
     {
         Padded = Pad(Columns);
-        RowGroup = GroupRows(Columns);
         RowStride = AlignedBuffer<T>.Stride(Padded);
         _bias = new AlignedBuffer<T>(Padded, colour: 5);
         _chunkColumns = new double[Chunks][];
@@ -66,7 +62,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         _chunkRowErrors = new double[Chunks];
         _scratch = new Scratch[blocks.Threads];
         for (int w = 0; w < _scratch.Length; w++)
-            _scratch[w] = new Scratch(RowGroup, Padded, Columns);
+            _scratch[w] = new Scratch(Padded, Columns);
         _columnSums = new double[Columns];
         _blockErrors = new double[ReduceBlocks];
         _chunkWork = new ChunkWork(this);
@@ -76,13 +72,8 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     /// <summary>Columns rounded up to whole registers, so that inner loops have no tail.</summary>
     protected int Padded { get; }
 
-    /// <summary>Rows whose exponentials are kept at a time; even.</summary>
-    protected int RowGroup { get; }
-
     /// <summary>Elements from one kept row to the next.</summary>
     protected int RowStride { get; }
-
-    static int GroupRows(int columns) => Math.Clamp(RowGroupBytes / (Pad(columns) * Unsafe.SizeOf<T>()) / 2 * 2, 2, MaxRowGroup);
 
     int ReduceBlocks => (Columns + ReduceWidth - 1) / ReduceWidth;
 
@@ -93,7 +84,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
 
     /// <summary>Bytes of workspace for a shape, beyond what a subclass stores.</summary>
     public static long WorkspaceBytes(int rows, int columns, int threads) =>
-        ((long)Pad(columns) * Unsafe.SizeOf<T>() * (1 + ((GroupRows(columns) + 1L) * threads)))
+        ((long)Pad(columns) * Unsafe.SizeOf<T>() * (1 + ((RowGroup + 1L) * threads)))
         + ((long)columns * sizeof(double) * (ChunkCount(rows) + threads + 3L))
         + ((long)rows * sizeof(double) * 2);
 
@@ -147,14 +138,14 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     protected AlignedBuffer<T> Bias => _bias;
 
     /// <summary>Memory one worker uses; nothing in it outlives a group of rows but the column sums.</summary>
-    protected sealed class Scratch(int group, int padded, int columns)
+    protected sealed class Scratch(int padded, int columns)
     {
-        public readonly AlignedBuffer<T> Rows = new(group * AlignedBuffer<T>.Stride(padded), colour: 0);
+        public readonly AlignedBuffer<T> Rows = new(RowGroup * AlignedBuffer<T>.Stride(padded), colour: 0);
         public readonly AlignedBuffer<T> Columns = new(padded, colour: 4);
         public readonly double[] Costs = new double[columns];
-        public readonly double[] Sums = new double[group];
-        public readonly double[] Shifts = new double[group];
-        public readonly T[] Weights = new T[group];
+        public readonly double[] Sums = new double[RowGroup];
+        public readonly double[] Shifts = new double[RowGroup];
+        public readonly T[] Weights = new T[RowGroup];
 
         /// <summary>What a subclass keeps per group of rows.</summary>
         public T[] Own = [];
@@ -476,9 +467,9 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         {
             Scratch scratch = owner._scratch[worker];
             (int start, int end) = owner.ChunkRows(block);
-            for (int row = start; row < end && !owner.Cancelled(); row += owner.RowGroup)
+            for (int row = start; row < end && !owner.Cancelled(); row += RowGroup)
             {
-                int count = Math.Min(owner.RowGroup, end - row);
+                int count = Math.Min(RowGroup, end - row);
                 owner.RedoRows(row, count, scratch);
                 for (int r = 0; r < count; r++)
                     owner._f[row + r] = (scratch.Shifts[r] - Math.Log2(scratch.Sums[r])) * epsilon / Log2E;
