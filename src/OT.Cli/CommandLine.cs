@@ -124,5 +124,7 @@ static class CommandLine
         return OneLine(message);
     }
 
-    static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
+    /// <summary>One line without control characters: names read from files reach the terminal as text only.</summary>
+    static string OneLine(string message) =>
+        string.Concat(message.ReplaceLineEndings(" ").Trim().Select(c => char.IsControl(c) ? '\uFFFD' : c));
 }

@@ -157,7 +157,7 @@ public static class NpyFile
             ('u', 4) => new NpyArray(Convert<uint, long>(stream, header, count, name), header.Shape),
             ('u', 2) => new NpyArray(Convert<ushort, long>(stream, header, count, name), header.Shape),
             ('u' or 'b', 1) => new NpyArray(Convert<byte, long>(stream, header, count, name), header.Shape),
-            ('U', _) when header.Shape.Length == 0 => new NpyArray(Text(stream, header, name)),
+            ('U' or 'S', _) when header.Shape.Length == 0 => new NpyArray(Text(stream, header, name)),
             _ => throw new InvalidDataException(
                 $"{name}: holds values of type '{header.Descr}': floats, integers and booleans can be read."
             ),
@@ -220,7 +220,8 @@ public static class NpyFile
     {
         var bytes = new byte[header.ItemSize];
         Fill(stream, bytes, name);
-        return new UTF32Encoding(header.BigEndian, byteOrderMark: false).GetString(bytes).TrimEnd('\0');
+        Encoding encoding = header.Kind == 'S' ? Encoding.Latin1 : new UTF32Encoding(header.BigEndian, byteOrderMark: false);
+        return encoding.GetString(bytes).TrimEnd('\0');
     }
 
     static bool TryFill(Stream stream, Span<byte> bytes) =>

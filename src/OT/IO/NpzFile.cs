@@ -110,8 +110,11 @@ public static class NpzFile
     {
         try
         {
-            using Stream body = entry.Open();
-            return NpyFile.Read(body, name, entry.Length);
+            using var body = new CheckedStream(entry.Open());
+            NpyArray array = NpyFile.Read(body, name, entry.Length);
+            if (body.Checksum() != entry.Crc32)
+                throw new InvalidDataException($"{name}: damaged: its checksum is wrong.");
+            return array;
         }
         catch (InvalidDataException e) when (!e.Message.StartsWith(name, StringComparison.Ordinal))
         {

@@ -84,6 +84,12 @@ public static class PlanFile
         }
         if (!arrays.ContainsKey("indptr"))
             return null;
+        if (
+            arrays.ContainsKey("format")
+            && Text(arrays, "format", name) is var format
+            && !string.Equals(format, "csr", StringComparison.Ordinal)
+        )
+            throw new InvalidDataException($"{name}: holds a '{format}' matrix: compressed rows ('csr') are wanted.");
         long[] shape = Integers(arrays, "shape", name);
         if (shape.Length != 2 || shape.Any(count => count is < 0 or > int.MaxValue))
             throw new InvalidDataException($"{name}:shape: two counts are wanted.");

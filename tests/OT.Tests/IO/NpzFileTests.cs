@@ -51,4 +51,21 @@ public sealed class NpzFileTests
             Assert.Contains("x.npz", e.Message, StringComparison.Ordinal);
         }
     }
+
+    [Fact]
+    public void A_flipped_byte_is_noticed()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder["x.npz"];
+        NpzFile.Write(path, ("a", new NpyArray([1.5, 2.5, 3.5], 3)));
+        byte[] bytes = File.ReadAllBytes(path);
+        int at = bytes.AsSpan().IndexOf(BitConverter.GetBytes(2.5));
+        bytes[at + 3] ^= 1;
+        File.WriteAllBytes(path, bytes);
+        Assert.Contains(
+            "checksum",
+            Assert.Throws<InvalidDataException>(() => NpzFile.Read(path, "a")).Message,
+            StringComparison.Ordinal
+        );
+    }
 }

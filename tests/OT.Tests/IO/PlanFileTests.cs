@@ -87,4 +87,19 @@ public sealed class PlanFileTests
             masses.Clear();
         }
     }
+
+    [Fact]
+    public void Reads_what_scipy_saves()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllBytes(folder["p.npz"], Convert.FromBase64String(NumpyFiles.ScipyRows));
+        Assert.Equal(
+            new double[,]
+            {
+                { 0.5, 0 },
+                { 0.25, 0.25 },
+            },
+            PlanFile.Read(folder["p.npz"]).ToDense().ToArray()
+        );
+    }
 }

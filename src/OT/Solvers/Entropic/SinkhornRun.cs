@@ -28,7 +28,7 @@ internal sealed partial class SinkhornRun : IDisposable
     const int FloatPatience = 50;
 
     /// <summary>After a cancellation, values are still computed when that takes about a tenth of a second.</summary>
-    const long PairsWorthFinishing = 50_000_000;
+    const long PairsWorthFinishing = 20_000_000;
 
     /// <summary>Below this share of the cost bound, annealing pays unless the caller says otherwise.</summary>
     const double AnnealBelow = 0.01;
