@@ -15,7 +15,7 @@ internal interface ISimd<TVector, T>
 
     static abstract TVector Load(ref T source, nint offset);
 
-    /// <summary>Loads floats and widens or keeps them: how kernels read costs and Gibbs kernels stored in float.</summary>
+    /// <summary>Loads floats and widens or keeps them: how kernels read costs stored in float.</summary>
     static abstract TVector LoadSingle(ref float source, nint offset);
 
     static abstract void Store(TVector vector, ref T destination, nint offset);

@@ -53,6 +53,10 @@ internal sealed partial class SinkhornRun
             {
                 status = SolverStatus.Cancelled;
             }
+            else if (!double.IsFinite(total))
+            {
+                status = SolverStatus.NumericalFailure;
+            }
             else
             {
                 cost = total;
@@ -117,6 +121,12 @@ internal sealed partial class SinkhornRun
 
     Potentials Gauge(double[] g)
     {
+        if (!double.IsFinite(TensorPrimitives.Sum<double>(_f)) || !double.IsFinite(TensorPrimitives.Sum<double>(g)))
+        {
+            // Nothing usable is left; zeros are potentials of a plan, too.
+            Array.Clear(_f);
+            g = new double[g.Length];
+        }
         var potentials = new Potentials(_f, g);
         return _problem.IsBalanced ? potentials.Centred(_problem.A, _b) : potentials;
     }

@@ -48,7 +48,7 @@ internal sealed partial class SinkhornRun : IDisposable
     readonly Stopwatch _clock = Stopwatch.StartNew();
     readonly ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
     readonly Measure _b;
-    readonly string _message = "";
+    readonly string _message;
     readonly double[] _f;
     readonly double[] _g;
     readonly double[] _logA;
@@ -76,6 +76,7 @@ internal sealed partial class SinkhornRun : IDisposable
     double _keptError = double.NaN;
     double _keptEpsilon;
     bool _accelerated;
+    bool _coldStart;
     int _iteration;
     int _bestIteration;
     int _lastStallCheck;
@@ -93,28 +94,30 @@ internal sealed partial class SinkhornRun : IDisposable
         CancellationToken cancellation
     )
     {
-        (_problem, _epsilon, _options, _backend, _cancellation) = (problem, epsilon, options, backend, cancellation);
+        _problem = WithoutIdlePenalties(problem, epsilon);
+        (_epsilon, _options, _backend, _cancellation) = (epsilon, options, backend, cancellation);
         (double massA, double massB) = (problem.A.Mass, problem.B.Mass);
         _b = problem.B;
-        if (problem.IsBalanced && Math.Abs(massA - massB) > MassRounding * massA)
+        var messages = new List<string>();
+        if (_problem != problem)
+            messages.Add("A penalty that doubles cannot tell from a constraint, ρ/(ρ + ε) = 1, is held as one.");
+        if (_problem.IsBalanced && Math.Abs(massA - massB) > MassRounding * massA)
         {
             _b = problem.B.Scale(massA / massB);
-            _message = string.Create(
-                CultureInfo.InvariantCulture,
-                $"Target weights were scaled by {massA / massB:G17} to the source mass."
+            messages.Add(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Target weights were scaled by {massA / massB:G17} to the source mass."
+                )
             );
         }
-        (_rhoA, _rhoB) = (problem.PenaltyA.Rho, problem.PenaltyB.Rho);
-        // A penalty that doubles cannot tell from a constraint is one, as long as the masses allow it.
-        if (problem.MassesWouldAgree)
-        {
-            _rhoA = problem.PenaltyA.Tau(epsilon) == 1 ? double.PositiveInfinity : _rhoA;
-            _rhoB = problem.PenaltyB.Tau(epsilon) == 1 ? double.PositiveInfinity : _rhoB;
-        }
+        _message = string.Join(' ', messages);
+        (_rhoA, _rhoB) = (_problem.PenaltyA.Rho, _problem.PenaltyB.Rho);
         _target = Target(Math.Max(massA, massB));
         (_weightsA, _weightsB) = (problem.A.Weights.ToArray(), _b.Weights.ToArray());
-        _f = start is null ? new double[_weightsA.Length] : start.F.ToArray();
-        _g = start is null ? new double[_weightsB.Length] : start.G.ToArray();
+        _coldStart = start is null || IsAbsurd(start);
+        _f = _coldStart ? new double[_weightsA.Length] : start!.F.ToArray();
+        _g = _coldStart ? new double[_weightsB.Length] : start!.G.ToArray();
         KeepHome(partners.Rows, _weightsA, _f, _rhoA);
         KeepHome(partners.Columns, _weightsB, _g, _rhoB);
         (_logA, _logB) = (VectorMath.LogWeights(_weightsA), VectorMath.LogWeights(_weightsB));
@@ -154,6 +157,27 @@ internal sealed partial class SinkhornRun : IDisposable
     {
         _operator.Dispose();
         _limit.Dispose();
+    }
+
+    /// <summary>Penalties that doubles cannot tell from constraints become constraints, as long as the masses allow it.</summary>
+    static LinearProblem WithoutIdlePenalties(LinearProblem problem, double epsilon)
+    {
+        bool Idle(MarginalPenalty penalty) => !penalty.IsExact && Tau(penalty.Rho, epsilon) == 1 && problem.MassesWouldAgree;
+        return Idle(problem.PenaltyA) || Idle(problem.PenaltyB)
+            ? problem with
+            {
+                PenaltyA = Idle(problem.PenaltyA) ? MarginalPenalty.Exact : problem.PenaltyA,
+                PenaltyB = Idle(problem.PenaltyB) ? MarginalPenalty.Exact : problem.PenaltyB,
+            }
+            : problem;
+    }
+
+    /// <summary>Whether given potentials are so far beyond the costs that their differences are rounding.</summary>
+    bool IsAbsurd(Potentials start)
+    {
+        double limit = 1e6 * (_problem.Geometry.MagnitudeBound + _epsilon);
+        return Math.Abs(TensorPrimitives.MaxMagnitude(start.F)) > limit
+            || Math.Abs(TensorPrimitives.MaxMagnitude(start.G)) > limit;
     }
 
     /// <summary>
@@ -326,7 +350,15 @@ internal sealed partial class SinkhornRun : IDisposable
             Promote();
             return null;
         }
-        return _omega > 1 || _accelerated ? null : SolverStatus.NumericalFailure;
+        if (_omega > 1 || _accelerated)
+            return null; // taken back when it is judged
+        if (_coldStart)
+            return SolverStatus.NumericalFailure;
+        // Given potentials may overflow where zeros do not.
+        _coldStart = true;
+        Array.Clear(_f);
+        Array.Clear(_g);
+        return null;
     }
 
     /// <summary>Share of the way from the first error to the tolerance, on a logarithmic scale, or of the iteration limit if that is nearer.</summary>
