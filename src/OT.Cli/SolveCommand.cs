@@ -16,6 +16,9 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
     /// <summary>Pairs up to which an interrupted run is still certified: some ten milliseconds.</summary>
     const long InterruptPairs = 1_000_000;
 
+    /// <summary>Pairs up to which a result is certified at all: a few minutes. Sorting on a line answers far larger problems.</summary>
+    const long CertifiedPairs = 30_000_000_000;
+
     /// <summary>Pairs up to which a run that hit its time limit is still certified: about a second.</summary>
     const long TimeLimitPairs = 100_000_000;
 
@@ -120,7 +123,10 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         report = certificate is null
             ? report with
             {
-                Verdict = "not made: the run was stopped and the problem is large",
+                Verdict =
+                    (long)problem.A.Count * problem.B.Count > CertifiedPairs
+                        ? "not made: a look at every pair would take too long"
+                        : "not made: the run was stopped and the problem is large",
             }
             : report.With(certificate) with
             {
@@ -165,7 +171,11 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
     {
         long pairs = (long)result.Plan.Rows * result.Plan.Columns;
         bool stopped = console.Cancellation.IsCancellationRequested || result.Status == SolverStatus.Cancelled;
-        if ((stopped && pairs > InterruptPairs) || (result.Status == SolverStatus.TimeLimit && pairs > TimeLimitPairs))
+        if (
+            pairs > CertifiedPairs
+            || (stopped && pairs > InterruptPairs)
+            || (result.Status == SolverStatus.TimeLimit && pairs > TimeLimitPairs)
+        )
             return null;
         console.Progress.Phase = "certifying";
         try
