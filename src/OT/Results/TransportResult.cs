@@ -41,5 +41,9 @@ public sealed class TransportResult : SolverResult
     public double MarginalError { get; init; }
 
     /// <summary>Recomputes values, bounds and errors in a separate pass that shares no code with the solvers. Made once; cost O(nm).</summary>
-    public Certificate Certify() => _certificate ??= Certificate.Verify(Problem, Plan, Potentials);
+    /// <exception cref="InvalidOperationException">The problem is infeasible: there is no plan to certify.</exception>
+    public Certificate Certify() =>
+        Status == SolverStatus.Infeasible
+            ? throw new InvalidOperationException($"No plan exists, so there is nothing to certify. {Message}")
+            : _certificate ??= Certificate.Verify(Problem, Plan, Potentials);
 }

@@ -371,4 +371,25 @@ public class SinkhornStatusTests
         // 64 chunks of column sums and a few dozen vectors.
         Assert.InRange(taken, 0, 400L * n * sizeof(double));
     }
+
+    [Fact]
+    public void An_infeasible_result_says_that_there_is_nothing_to_certify()
+    {
+        var costs = new CostMatrix(
+            new[,]
+            {
+                { 1, double.PositiveInfinity },
+                { 2, double.PositiveInfinity },
+            }
+        );
+        TransportResult result = new Sinkhorn().Solve(
+            new LinearProblem(costs, Measure.Of([0.25, 0.75]), Measure.Of([0.5, 0.5])) { Regularizer = Regularizer.Entropy() }
+        );
+        Assert.Equal(SolverStatus.Infeasible, result.Status);
+        Assert.Contains(
+            "No plan exists",
+            Assert.Throws<InvalidOperationException>(result.Certify).Message,
+            StringComparison.Ordinal
+        );
+    }
 }
