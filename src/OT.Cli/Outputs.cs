@@ -79,7 +79,7 @@ sealed class Outputs
         }
         else
         {
-            Check(path, "--plan", PlanRule, ".npy", ".npz");
+            CheckExtension(path, "--plan", PlanRule, ".npy", ".npz");
             TableReader.Open(path).Dispose();
             plan = PlanFile.Read(path);
         }
@@ -177,13 +177,36 @@ sealed class Outputs
             );
     }
 
+    static void CheckExtension(string path, string option, string rule, params ReadOnlySpan<string> extensions)
+    {
+        if (!extensions.Contains(Path.GetExtension(path)))
+            throw new InputException($"{option} {path}: {rule}.");
+    }
+
+    /// <summary>Refuses, before the work, a file that could not be written after it.</summary>
     static void Check(string? path, string option, string rule, params ReadOnlySpan<string> extensions)
     {
         if (path is null)
             return;
-        if (!extensions.Contains(Path.GetExtension(path)))
-            throw new InputException($"{option} {path}: {rule}.");
+        CheckExtension(path, option, rule, extensions);
+        if (Directory.Exists(path))
+            throw new InputException($"{option} {path}: is a folder.");
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))
             throw new InputException($"{option} {path}: there is no folder {folder}.");
+        try
+        {
+            var file = new FileInfo(path);
+            if (file is { Exists: true, IsReadOnly: true })
+                throw new InputException($"{option} {path}: is read-only.");
+            if (!file.Exists)
+            {
+                file.Create().Dispose();
+                file.Delete();
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InputException($"{option} {path}: cannot be written. {CommandLine.OneLine(e)}", e);
+        }
     }
 }

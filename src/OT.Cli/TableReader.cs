@@ -19,8 +19,9 @@ sealed class TableReader(Func<Stream> standardInput, CancellationToken cancellat
             file = path[..(at + ArchiveMember.Length - 1)];
             member = path[(at + ArchiveMember.Length)..];
         }
-        using FileStream stream = Open(file);
-        return ReadContent(stream, file, path, member, stream.CanSeek ? stream.Length : null);
+        using FileStream opened = Open(file);
+        using Stream stream = opened.CanSeek ? opened : Copied(opened);
+        return ReadContent(stream, file, path, member);
     }
 
     /// <summary>Opens a file for reading, with a message that names it as the user did.</summary>
@@ -38,25 +39,30 @@ sealed class TableReader(Func<Stream> standardInput, CancellationToken cancellat
         if (_inputTaken)
             throw new InputException("standard input ('-') can be read once only.");
         _inputTaken = true;
+        using Stream input = standardInput();
+        using MemoryStream copy = Copied(input);
+        return ReadContent(copy, "standard input", "standard input", null);
+    }
+
+    /// <summary>What comes through a pipe, so that its first bytes can be looked at.</summary>
+    static MemoryStream Copied(Stream pipe)
+    {
         var copy = new MemoryStream();
-        using (Stream input = standardInput())
-            input.CopyTo(copy);
+        pipe.CopyTo(copy);
         copy.Position = 0;
-        return ReadContent(copy, "standard input", "standard input", null, copy.Length);
+        return copy;
     }
 
     /// <summary>The first bytes say what a file is; its extension is not asked.</summary>
-    Table ReadContent(Stream stream, string file, string name, string? member, long? length)
+    Table ReadContent(Stream stream, string file, string name, string? member)
     {
-        if (!stream.CanSeek)
-            return CsvReader.Read(stream, name, cancellation);
         Span<byte> start = stackalloc byte[NpyFile.Magic.Length];
         ReadOnlySpan<byte> got = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         stream.Position = 0;
         if (got.StartsWith("PK"u8) || member is not null)
             return Table.Of(NpzFile.Read(stream, file, member), name);
         if (got.SequenceEqual(NpyFile.Magic) || Path.GetExtension(name) is ".npy")
-            return Table.Of(NpyFile.Read(stream, name, length), name);
+            return Table.Of(NpyFile.Read(stream, name, stream.Length), name);
         if (Path.GetExtension(name) is ".npz")
             throw new InputException($"{name}: not a .npz archive.");
         return CsvReader.Read(stream, name, cancellation);

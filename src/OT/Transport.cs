@@ -277,13 +277,17 @@ public static class Transport
 
     static long Limit(long? memoryLimit) => memoryLimit ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
-    /// <summary>Bytes of the operator; of the larger one where a solve in doubles may begin in floats, which it does only below the limit.</summary>
+    /// <summary>
+    /// Bytes of the solver's vectors and of the operator; of the larger one where a solve in doubles may begin in floats, which it does only below the limit.
+    /// </summary>
     static long EntropicBytes(LinearProblem problem, IBackend? backend, Precision precision, long limit)
     {
         using ManagedBackend? managed = backend is null ? new ManagedBackend() : null;
         long bytes = (backend ?? managed!).EstimateBytes(problem.Geometry, precision);
         long floats = (backend ?? managed!).EstimateBytes(problem.Geometry, Precision.Float32);
-        return floats <= Math.Min(limit, backend?.MemoryLimit ?? limit) ? Math.Max(bytes, floats) : bytes;
+        if (floats <= Math.Min(limit, backend?.MemoryLimit ?? limit))
+            bytes = Math.Max(bytes, floats);
+        return checked(bytes + Sinkhorn.VectorBytes(problem.Geometry.Rows, problem.Geometry.Columns));
     }
 
     static string Bytes(long bytes) =>

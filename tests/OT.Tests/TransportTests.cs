@@ -101,6 +101,24 @@ public sealed class TransportTests
         Assert.Equal(0, Transport.Distance(x, x, p), Math.Pow(1e-15 * 50, 1 / p));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void SelfDistanceZero(int dimension)
+    {
+        var random = new SeededRandom(3);
+        var values = new double[40 * dimension];
+        foreach (ref double value in values.AsSpan())
+            value = Math.Round(10 * random.NextDouble(), 1); // some coincide
+        var x = new Matrix(40, dimension, values);
+        foreach (double p in (double[])[1, 2, 3])
+        {
+            foreach (GroundCost? cost in (GroundCost?[])[null, GroundCost.CityBlock, GroundCost.Chebyshev])
+                Assert.Equal(0, Transport.Distance(Measure.Uniform(x), Measure.Uniform(x), p, cost), 1e-15);
+        }
+    }
+
     [Fact]
     public void Distance_between_weighted_measures()
     {

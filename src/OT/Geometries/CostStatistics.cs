@@ -22,7 +22,7 @@ public sealed record CostStatistics(double Min, double Max, double Mean, double 
     const int Pieces = 64;
     const long ParallelPairs = 1_000_000;
 
-    internal static CostStatistics Of(Geometry geometry)
+    internal static CostStatistics Of(Geometry geometry, CancellationToken cancellation)
     {
         // Deviations from the first finite cost keep the variance free of cancellation and of overflow.
         double origin = FirstFinite(geometry);
@@ -35,7 +35,8 @@ public sealed record CostStatistics(double Min, double Max, double Mean, double 
                 geometry,
                 (int)((long)k * geometry.Rows / pieces),
                 (int)((k + 1L) * geometry.Rows / pieces),
-                origin
+                origin,
+                cancellation
             );
         if ((long)geometry.Rows * geometry.Columns < ParallelPairs)
         {
@@ -90,7 +91,7 @@ public sealed record CostStatistics(double Min, double Max, double Mean, double 
     /// <summary>What a piece of the rows holds; sums are those of deviations from the origin.</summary>
     readonly record struct Part(double Min, double Max, long Count, double Sum, double Squares)
     {
-        public static Part Of(Geometry geometry, int start, int end, double origin)
+        public static Part Of(Geometry geometry, int start, int end, double origin, CancellationToken cancellation)
         {
             var row = new double[geometry.Columns];
             double min = double.PositiveInfinity,
@@ -100,6 +101,7 @@ public sealed record CostStatistics(double Min, double Max, double Mean, double 
             long count = 0;
             for (int i = start; i < end; i++)
             {
+                cancellation.ThrowIfCancellationRequested();
                 geometry.CostRow(i, row);
                 double rowSum = 0,
                     rowSquares = 0;

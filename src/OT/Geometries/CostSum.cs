@@ -44,6 +44,8 @@ public sealed class CostSum : Geometry
     /// <inheritdoc/>
     public override double MeanCost => HasForbiddenPairs ? base.MeanCost : Terms.Sum(t => t.Weight * t.Geometry.MeanCost);
 
+    internal override bool MeanNeedsScan => HasForbiddenPairs || Terms.Any(t => t.Geometry.MeanNeedsScan);
+
     /// <inheritdoc/>
     public override double MagnitudeBound => Terms.Sum(t => Math.Abs(t.Weight) * t.Geometry.MagnitudeBound);
 

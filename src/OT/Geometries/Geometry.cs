@@ -10,15 +10,12 @@ namespace OT.Geometries;
 /// </remarks>
 public abstract class Geometry
 {
-    readonly Lazy<CostStatistics> _statistics;
+    readonly Lock _scanning = new();
     readonly Lazy<double> _median;
+    CostStatistics? _statistics;
 
     /// <summary>Prepares the lazily computed statistics.</summary>
-    protected Geometry()
-    {
-        _statistics = new(() => CostStatistics.Of(this));
-        _median = new(() => CostStatistics.MedianOf(this));
-    }
+    protected Geometry() => _median = new(() => CostStatistics.MedianOf(this));
 
     /// <summary>Number of sources, n.</summary>
     public abstract int Rows { get; }
@@ -39,7 +36,7 @@ public abstract class Geometry
     }
 
     /// <summary>Smallest, largest, mean and spread of the finite costs. One pass over all pairs, made once.</summary>
-    public CostStatistics Statistics => _statistics.Value;
+    public CostStatistics Statistics => Scan(CancellationToken.None);
 
     /// <summary>Mean of the finite costs, unweighted.</summary>
     public virtual double MeanCost => Statistics.Mean;
@@ -52,4 +49,14 @@ public abstract class Geometry
 
     /// <summary>Whether some pair may be forbidden (cost <c>+∞</c>).</summary>
     public virtual bool HasForbiddenPairs => false;
+
+    /// <summary>Whether <see cref="MeanCost"/> looks at every pair.</summary>
+    internal virtual bool MeanNeedsScan => true;
+
+    /// <summary>The statistics, by a pass that can be cancelled.</summary>
+    internal CostStatistics Scan(CancellationToken cancellation)
+    {
+        lock (_scanning)
+            return _statistics ??= CostStatistics.Of(this, cancellation);
+    }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Numerics.Tensors;
 using OT.Numerics;
 
 namespace OT.Geometries;
@@ -84,6 +85,8 @@ public sealed class Grid : Geometry
         }
     }
 
+    internal override bool MeanNeedsScan => false;
+
     /// <inheritdoc/>
     public override double MagnitudeBound
     {
@@ -91,9 +94,7 @@ public sealed class Grid : Geometry
         {
             double bound = 0;
             foreach (Matrix axis in AxisCosts)
-                bound += System.Numerics.Tensors.TensorPrimitives.MaxMagnitude(axis.Values) is var extreme
-                    ? Math.Abs(extreme)
-                    : 0;
+                bound += Math.Abs(TensorPrimitives.MaxMagnitude(axis.Values));
             return bound;
         }
     }

@@ -76,6 +76,8 @@ public sealed class PointCloud : Geometry
     /// <inheritdoc/>
     public override double MeanCost => GroundCost.Mean(Source, Target) ?? base.MeanCost;
 
+    internal override bool MeanNeedsScan => GroundCost is not GroundCost.SquaredEuclideanCost;
+
     /// <inheritdoc/>
     public override double Cost(int row, int column) => GroundCost.Evaluate(Source.Row(row), Target.Row(column));
 

@@ -62,9 +62,14 @@ public sealed record Epsilon
 
     /// <summary>The value in cost units for a geometry.</summary>
     /// <exception cref="ArgumentException">The product is not a positive finite number.</exception>
-    public double Resolve(Geometry geometry)
+    public double Resolve(Geometry geometry) => Resolve(geometry, CancellationToken.None);
+
+    /// <summary>The same; a pass over all pairs, where one is needed, can be cancelled.</summary>
+    internal double Resolve(Geometry geometry, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(geometry);
+        if (Scale is EpsilonScale.Max or EpsilonScale.StandardDeviation || (Scale == EpsilonScale.Mean && geometry.MeanNeedsScan))
+            geometry.Scan(cancellation);
         double statistic = Scale switch
         {
             EpsilonScale.Absolute => 1,

@@ -92,7 +92,7 @@ public sealed class Certificate
         double epsilon = problem.Regularizer switch
         {
             NoRegularizer => 0,
-            EntropyRegularizer entropy => entropy.Epsilon.Resolve(problem.Geometry),
+            EntropyRegularizer entropy => entropy.Epsilon.Resolve(problem.Geometry, cancellation),
             _ => throw new NotSupportedException($"No certificate is known for {problem.Regularizer}."),
         };
         double[] a = problem.A.Weights.ToArray();

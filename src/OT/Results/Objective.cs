@@ -145,7 +145,10 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
         }
     }
 
-    /// <summary><c>ρ KL(sums | weights)</c> and the size of its terms.</summary>
+    /// <summary>
+    /// <c>ρ KL(sums | weights) = ρ Σ w φ(r/w)</c> with φ(x) = x log x − x + 1, and the size of what rounding acts on: an error δ of r moves a term by
+    /// <c>δ log(r/w)</c>, which is small where the marginal is nearly met, however large ρ is.
+    /// </summary>
     static (double Value, double Size) Penalty(MarginalPenalty penalty, double[] sums, double[] weights)
     {
         if (penalty.IsExact)
@@ -154,9 +157,26 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
         double size = 0;
         for (int i = 0; i < sums.Length; i++)
         {
-            double term = sums[i] == 0 ? 0 : sums[i] * (Math.Log(sums[i]) - Math.Log(weights[i]));
-            total.Add(term - sums[i] + weights[i]);
-            size += Math.Abs(term) + sums[i] + weights[i];
+            if (sums[i] == 0)
+            {
+                total.Add(weights[i]);
+                size += weights[i];
+                continue;
+            }
+            double d = (sums[i] - weights[i]) / weights[i];
+            if (Math.Abs(d) < 1e-4)
+            {
+                // φ(1 + d) = d²/2 − d³/6 + d⁴/12 − d⁵/20 + …, where its terms would cancel; what is left out is less than 1e-17 of the sum.
+                double phi = d * d * (0.5 + (d * ((-1.0 / 6) + (d * ((1.0 / 12) - (d / 20))))));
+                total.Add(weights[i] * phi);
+                size += weights[i] * (Math.Abs(d) + phi + (32 * Unit));
+            }
+            else
+            {
+                double term = sums[i] * Math.Log(sums[i] / weights[i]);
+                total.Add(term - sums[i] + weights[i]);
+                size += Math.Abs(term) + Math.Abs(sums[i] - weights[i]);
+            }
         }
         return (penalty.Rho * total.Value, penalty.Rho * size);
     }

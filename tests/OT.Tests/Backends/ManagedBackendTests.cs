@@ -144,6 +144,31 @@ public class ManagedBackendTests
         Assert.Equal(keptG, g);
     }
 
+    /// <summary>Points need memory for points, whatever the cost: no hidden table of all pairs, on the way there or in the column's direction.</summary>
+    [Fact]
+    public void TileHonouredForEveryCost()
+    {
+        const int n = 1500;
+        using var backend = new ManagedBackend(2);
+        foreach (string kind in SomeGeometry.Dense)
+        {
+            Geometry geometry = SomeGeometry.Of(kind, n, n);
+            if (geometry is not PointCloud)
+                continue;
+            double[] f = new double[n],
+                g = new double[n];
+            SinkhornStep step = Step(geometry);
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            using (ICostOperator op = backend.Bind(geometry))
+            {
+                op.Iterate(1, step, f, g, out _);
+                op.SoftMinColumns(f, step.LogA.Span, step.Epsilon, g);
+            }
+            long taken = GC.GetTotalAllocatedBytes(precise: true) - before;
+            Assert.True(taken < sizeof(double) * n * n / 4, $"{kind}: {taken:N0} bytes taken");
+        }
+    }
+
     [Fact]
     public void ByteCeilingHonoured()
     {

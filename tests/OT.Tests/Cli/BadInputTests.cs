@@ -118,6 +118,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("--weights-column", "w")]
     [InlineData("--plan", "plan.txt")]
     [InlineData("--plan", "no/such/folder/plan.csv")]
+    [InlineData("--plan", "/proc/plan.csv")]
     [InlineData("--plot", "plan.png")]
     [InlineData("--checkpoint", "k.npz")]
     [InlineData("--resume", "k.npz")]

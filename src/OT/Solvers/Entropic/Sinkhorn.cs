@@ -26,8 +26,11 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     const double Float64Resolution = 1.0 / (1L << 44);
     const double Float32Resolution = 1.0 / (1L << 15);
 
-    /// <summary>The reciprocal of a smaller ε is not finite, or nearly so.</summary>
+    /// <summary>A smaller ε has no finite reciprocal, or nearly so; costs and potentials near it lose digits to underflow.</summary>
     const double SmallestEpsilon = 1e-290;
+
+    /// <summary>The mass of <c>a ⊗ b</c> is the square of this, which must neither vanish nor overflow.</summary>
+    const double LargestMass = 1e150;
 
     readonly SinkhornOptions _options;
     readonly IBackend? _backend;
@@ -42,6 +45,9 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         _options.Validate();
         _backend = backend;
     }
+
+    /// <summary>Problems up to so many pairs get an epsilon and an answer even when the time limit is zero.</summary>
+    const long UninterruptedPairs = 1_000_000;
 
     /// <summary>Whether this solver takes the problem: it needs an entropic regulariser.</summary>
     public static bool Supports(LinearProblem problem)
@@ -78,8 +84,28 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 "Sinkhorn needs an entropic regulariser: set LinearProblem.Regularizer to Regularizer.Entropy(...), or use NetworkSimplex for exact transport."
             );
         }
-        double epsilon = ((EntropyRegularizer)problem.Regularizer).Epsilon.Resolve(problem.Geometry);
-        CheckResolution(problem.Geometry, epsilon);
+        CheckMass(problem.A, "source");
+        CheckMass(problem.B, "target");
+        using CancellationTokenSource limit = TimeLimited(cancellation);
+        double epsilon = double.NaN;
+        (bool[] Rows, bool[] Columns) partners;
+        try
+        {
+            // Problems of a million pairs and less are looked at in milliseconds, whatever the limit.
+            CancellationToken scan = (long)problem.A.Count * problem.B.Count > UninterruptedPairs ? limit.Token : default;
+            epsilon = ((EntropyRegularizer)problem.Regularizer).Epsilon.Resolve(problem.Geometry, scan);
+            CheckResolution(problem.Geometry, epsilon);
+            partners = WithPartners(problem, scan);
+        }
+        catch (OperationCanceledException)
+        {
+            return WithoutPlan(
+                problem,
+                epsilon,
+                cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit,
+                "Stopped in a first look at the costs, before any iteration."
+            );
+        }
         if (start is not null)
         {
             Guard.Length(start.F.Length, problem.Geometry.Rows, nameof(start));
@@ -95,20 +121,59 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 nameof(state)
             );
         }
-        (bool[] Rows, bool[] Columns) partners = WithPartners(problem);
         if (WhyInfeasible(problem, partners.Rows, partners.Columns) is { } reason)
-            return Infeasible(problem, epsilon, reason);
+            return WithoutPlan(problem, epsilon, SolverStatus.Infeasible, reason);
 
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
-        using var run = new SinkhornRun(problem, epsilon, _options, _backend ?? own!, start, state, partners, cancellation);
+        using var run = new SinkhornRun(
+            problem,
+            epsilon,
+            _options,
+            _backend ?? own!,
+            start,
+            state,
+            partners,
+            cancellation,
+            limit.Token
+        );
         TransportResult result = run.Solve();
-        return WhyNoPlanExists(result) is { } proof ? Infeasible(problem, epsilon, proof) : result;
+        return WhyNoPlanExists(result) is { } proof ? WithoutPlan(problem, epsilon, SolverStatus.Infeasible, proof) : result;
+    }
+
+    /// <summary>Bytes of the vectors of a solve beside its operator: potentials, weights and the history of the acceleration.</summary>
+    internal static long VectorBytes(long rows, long columns) =>
+        sizeof(double) * ((10 * rows) + ((12 + (2L * SinkhornRun.AndersonMemory)) * columns));
+
+    /// <summary>Cancelled with the caller's token or at the time limit. Timers count at most 49 days; a longer limit is none.</summary>
+    CancellationTokenSource TimeLimited(CancellationToken cancellation)
+    {
+        var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        if (_options.TimeLimit == TimeSpan.Zero)
+            limit.Cancel();
+        else if (_options.TimeLimit != Timeout.InfiniteTimeSpan && _options.TimeLimit.TotalMilliseconds < int.MaxValue)
+            limit.CancelAfter(_options.TimeLimit);
+        return limit;
+    }
+
+    static void CheckMass(Measure measure, string side)
+    {
+        if (measure.Mass is not (>= 1 / LargestMass and <= LargestMass))
+        {
+            throw new ArgumentException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The {side} mass is {measure.Mass:G6}. KL(P | a ⊗ b) holds its square: scale the weights to a mass between {1 / LargestMass:G1} and {LargestMass:G1}."
+                )
+            );
+        }
     }
 
     void CheckResolution(Geometry geometry, double epsilon)
     {
-        double smallest =
-            geometry.MagnitudeBound * (_options.Precision == Precision.Float64 ? Float64Resolution : Float32Resolution);
+        double smallest = Math.Max(
+            SmallestEpsilon,
+            geometry.MagnitudeBound * (_options.Precision == Precision.Float64 ? Float64Resolution : Float32Resolution)
+        );
         if (epsilon < smallest)
         {
             throw new ArgumentException(
@@ -121,7 +186,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     }
 
     /// <summary>Which bins have weight and an allowed partner with weight; empty where no pair is forbidden.</summary>
-    static (bool[] Rows, bool[] Columns) WithPartners(LinearProblem problem)
+    static (bool[] Rows, bool[] Columns) WithPartners(LinearProblem problem, CancellationToken cancellation)
     {
         if (!problem.Geometry.HasForbiddenPairs)
             return ([], []);
@@ -134,6 +199,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         {
             if (a[i] == 0)
                 continue;
+            cancellation.ThrowIfCancellationRequested();
             problem.Geometry.CostRow(i, costs);
             for (int j = 0; j < costs.Length; j++)
             {
@@ -186,14 +252,14 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         return exact.Status == SolverStatus.Infeasible ? exact.Message : null;
     }
 
-    static TransportResult Infeasible(LinearProblem problem, double epsilon, string reason)
+    static TransportResult WithoutPlan(LinearProblem problem, double epsilon, SolverStatus status, string reason)
     {
         int n = problem.Geometry.Rows,
             m = problem.Geometry.Columns;
         return new TransportResult
         {
             Problem = problem,
-            Status = SolverStatus.Infeasible,
+            Status = status,
             Iterations = 0,
             Epsilon = epsilon,
             Plan = new SparsePlan(new SparseMatrix(n, m, new long[n + 1], [], [])),

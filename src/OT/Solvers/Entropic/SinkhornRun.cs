@@ -16,7 +16,7 @@ internal sealed partial class SinkhornRun : IDisposable
     /// <summary>Without a new smallest error for so many iterations, and with potentials at rest, rounding is what is left.</summary>
     const int StallIterations = 2000;
 
-    const int AndersonMemory = 24;
+    public const int AndersonMemory = 24;
 
     /// <summary>Plain iterations after a rejected step: twice as many each time, until an accelerated one is accepted.</summary>
     const int MaxPlainSpell = 64;
@@ -44,7 +44,7 @@ internal sealed partial class SinkhornRun : IDisposable
     readonly SinkhornOptions _options;
     readonly IBackend _backend;
     readonly CancellationToken _cancellation;
-    readonly CancellationTokenSource _limit;
+    readonly CancellationToken _limit;
     readonly Stopwatch _clock = Stopwatch.StartNew();
     readonly ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
     readonly Measure _b;
@@ -91,11 +91,12 @@ internal sealed partial class SinkhornRun : IDisposable
         Potentials? start,
         SinkhornState? state,
         (bool[] Rows, bool[] Columns) partners,
-        CancellationToken cancellation
+        CancellationToken cancellation,
+        CancellationToken limit
     )
     {
         _problem = WithoutIdlePenalties(problem, epsilon);
-        (_epsilon, _options, _backend, _cancellation) = (epsilon, options, backend, cancellation);
+        (_epsilon, _options, _backend, _cancellation, _limit) = (epsilon, options, backend, cancellation, limit);
         (double massA, double massB) = (problem.A.Mass, problem.B.Mass);
         _b = problem.B;
         var messages = new List<string>();
@@ -141,23 +142,13 @@ internal sealed partial class SinkhornRun : IDisposable
             _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
         else if (options.Acceleration != Acceleration.None)
             _anderson = new Anderson(AndersonMemory, _g.Length);
-        _limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        // Timers count at most 49 days; a longer limit is none.
-        if (options.TimeLimit == TimeSpan.Zero)
-            _limit.Cancel();
-        else if (options.TimeLimit != Timeout.InfiniteTimeSpan && options.TimeLimit.TotalMilliseconds < int.MaxValue)
-            _limit.CancelAfter(options.TimeLimit);
         // Below this error, rounding of the exponents C/ε to floats is what is seen.
         _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
-        _operator = backend.Bind(problem.Geometry, _precision, _limit.Token);
+        _operator = backend.Bind(problem.Geometry, _precision, limit);
     }
 
-    public void Dispose()
-    {
-        _operator.Dispose();
-        _limit.Dispose();
-    }
+    public void Dispose() => _operator.Dispose();
 
     /// <summary>Penalties that doubles cannot tell from constraints become constraints, as long as the masses allow it.</summary>
     static LinearProblem WithoutIdlePenalties(LinearProblem problem, double epsilon)
@@ -480,7 +471,7 @@ internal sealed partial class SinkhornRun : IDisposable
     {
         _operator.Dispose();
         _precision = _options.Precision;
-        _operator = _backend.Bind(_problem.Geometry, _precision, _limit.Token);
+        _operator = _backend.Bind(_problem.Geometry, _precision, _limit);
         ForgetHistory();
     }
 

@@ -372,6 +372,54 @@ public class SinkhornStatusTests
         Assert.InRange(taken, 0, 400L * n * sizeof(double));
     }
 
+    [Theory]
+    [InlineData(1e-200)]
+    [InlineData(1e200)]
+    public void A_mass_whose_square_no_double_holds_is_refused(double mass)
+    {
+        Measure a = Measure.Of([mass / 2, mass / 2]);
+        var problem = new LinearProblem(new CostMatrix(2, 2, [0, 1, 1.0, 0]), a, a) { Regularizer = Regularizer.Entropy() };
+        Assert.Contains(
+            "scale the weights",
+            Assert.Throws<ArgumentException>(() => problem.Solve()).Message,
+            StringComparison.Ordinal
+        );
+    }
+
+    [Fact]
+    public void Costs_at_the_edge_of_underflow_are_refused()
+    {
+        Measure a = Measure.Uniform(2);
+        var problem = new LinearProblem(new CostMatrix(2, 2, [0, 1e-310, 1e-310, 0]), a, a)
+        {
+            Regularizer = Regularizer.Entropy(),
+        };
+        Assert.Contains(
+            "the smallest is 1E-290",
+            Assert.Throws<ArgumentException>(() => problem.Solve()).Message,
+            StringComparison.Ordinal
+        );
+    }
+
+    /// <summary>The mean of such costs needs a look at every pair, which the limit stops too.</summary>
+    [Fact]
+    public void The_time_limit_holds_for_the_first_look_at_the_costs()
+    {
+        Matrix points = new(2000, 1, [.. Enumerable.Range(0, 2000).Select(k => (double)k)]);
+        Measure a = Measure.Uniform(2000);
+        var problem = new LinearProblem(new PointCloud(points, points, GroundCost.Euclidean), a, a)
+        {
+            Regularizer = Regularizer.Entropy(),
+        };
+        TransportResult result = problem.Solve(new SinkhornOptions { TimeLimit = TimeSpan.Zero });
+        Assert.Equal(SolverStatus.TimeLimit, result.Status);
+        Assert.Equal(0, result.Iterations);
+        Assert.Contains("first look", result.Message, StringComparison.Ordinal);
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        Assert.Equal(SolverStatus.Cancelled, new Sinkhorn().Solve(problem, cancelled.Token).Status);
+    }
+
     [Fact]
     public void An_infeasible_result_says_that_there_is_nothing_to_certify()
     {
