@@ -30,10 +30,8 @@ sealed class CertifyCommand(TransportArguments arguments, ParseResult parse, Ses
         long start = Stopwatch.GetTimestamp();
         Certificate certificate = Verify(problem, plan, potentials, path);
         double tolerance = (parse.GetValue(arguments.Tolerance) ?? 1e-6) * Math.Max(problem.A.Mass, problem.B.Mass);
-        string verdict = Verdict.Of(problem, certificate, null, tolerance);
-        bool passed =
-            verdict.StartsWith(Verdict.Certified, StringComparison.Ordinal)
-            || (certificate.Gap is null && !verdict.StartsWith("refused", StringComparison.Ordinal));
+        Verdict verdict = Verdict.Of(problem, certificate, null, tolerance);
+        bool passed = verdict.Standing is Standing.Certified or Standing.Feasible;
         if (!console.TryClaimOutput())
             return CommandLine.StoppedEarly;
         new Report
@@ -49,7 +47,7 @@ sealed class CertifyCommand(TransportArguments arguments, ParseResult parse, Ses
             Rows = rows,
             Columns = columns,
             Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds,
-            Verdict = verdict,
+            Verdict = verdict.Text,
         }
             .With(certificate)
             .Write(console.Output, json);

@@ -119,8 +119,11 @@ static class CommandLine
     public static string OneLine(Exception exception)
     {
         string message = exception.Message;
-        if (exception is ArgumentException { ParamName: { } parameter })
-            message = message.Replace($" (Parameter '{parameter}')", "", StringComparison.Ordinal);
+        for (Exception? cause = exception; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is ArgumentException { ParamName: { } parameter })
+                message = message.Replace($" (Parameter '{parameter}')", "", StringComparison.Ordinal);
+        }
         return OneLine(message);
     }
 

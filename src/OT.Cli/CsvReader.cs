@@ -98,6 +98,10 @@ sealed class CsvReader
             _columns = fields.Length;
             if (Array.TrueForAll(fields, field => !TryNumber(Encoding.UTF8.GetBytes(field), out _)))
             {
+                if (Array.TrueForAll(fields, LooksLikeNumber))
+                    throw new InputException(
+                        $"{_name}, line {_line}, column 1: '{Shown(Encoding.UTF8.GetBytes(fields[0]))}': every field must be a number."
+                    );
                 _header = fields;
                 return;
             }
@@ -193,10 +197,17 @@ sealed class CsvReader
         return field.Length >= 2 && field[0] == '"' && field[^1] == '"' ? field[1..^1] : field;
     }
 
+    /// <summary>Text that somebody meant as a number: hexadecimal, with a typographic minus, in another notation.</summary>
+    static bool LooksLikeNumber(string field) =>
+        field.TrimStart('+', '-', '\u2212', '.') is [var first, ..] rest
+        && char.IsDigit(first)
+        && (rest.Length < field.Length || !rest.Any(c => char.IsLetter(c) && !"xXeEdDfF".Contains(c, StringComparison.Ordinal)));
+
     static bool TryNumber(ReadOnlySpan<byte> field, out double value)
     {
+        // Infinity is written, never the result of too many digits.
         if (double.TryParse(field, NumberStyles.Float, CultureInfo.InvariantCulture, out value))
-            return true;
+            return double.IsFinite(value) || !field.ContainsAnyInRange((byte)'0', (byte)'9');
         ReadOnlySpan<byte> word = field.TrimStart("+-"u8);
         value = field.StartsWith("-"u8) ? double.NegativeInfinity : double.PositiveInfinity;
         return word.Length == 3 && Ascii.EqualsIgnoreCase(word, "inf"u8);

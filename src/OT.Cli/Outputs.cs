@@ -162,7 +162,14 @@ sealed class Outputs
                     FormattableString.Invariant($"{table.Place(k)}: mass {masses[k]}: a mass must be finite and not negative.")
                 );
         }
-        return new SparsePlan(SparseMatrix.FromTriples(rows, columns, from, to, masses));
+        try
+        {
+            return new SparsePlan(SparseMatrix.FromTriples(rows, columns, from, to, masses));
+        }
+        catch (ArgumentException e)
+        {
+            throw new InputException($"{table.Name}: {CommandLine.OneLine(e)}", e);
+        }
     }
 
     static int Index(Table table, int row, int column, int count)

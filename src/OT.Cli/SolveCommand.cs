@@ -120,6 +120,15 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
     {
         LinearProblem problem = result.Problem;
         Certificate? certificate = Certify(result);
+        Verdict? verdict = certificate is null
+            ? null
+            : Verdict.Of(
+                problem,
+                certificate,
+                result.Value,
+                Tolerance * Math.Max(problem.A.Mass, problem.B.Mass),
+                result.Converged
+            );
         report = certificate is null
             ? report with
             {
@@ -130,13 +139,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             }
             : report.With(certificate) with
             {
-                Verdict = Verdict.Of(
-                    problem,
-                    certificate,
-                    result.Value,
-                    Tolerance * Math.Max(problem.A.Mass, problem.B.Mass),
-                    result.Converged
-                ),
+                Verdict = verdict!.Text,
             };
 
         if (!console.TryClaimOutput())
@@ -164,7 +167,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         bool interrupted = console.Cancellation.IsCancellationRequested;
         outputs.Write(result, interrupted, console.Error);
         report.Write(console.Output, _json);
-        return result.Converged && !interrupted ? CommandLine.Success : CommandLine.StoppedEarly;
+        bool good = result.Converged && verdict?.Standing is not Standing.Refused;
+        return good && !interrupted ? CommandLine.Success : CommandLine.StoppedEarly;
     }
 
     Certificate? Certify(TransportResult result)

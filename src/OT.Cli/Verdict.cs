@@ -4,13 +4,35 @@ using OT.Results;
 
 namespace OT.Cli;
 
+/// <summary>What a certificate says of a plan.</summary>
+enum Standing
+{
+    /// <summary>Feasible, and no plan is noticeably better.</summary>
+    Certified,
+
+    /// <summary>Feasible; nothing is known of its distance from the optimum.</summary>
+    Feasible,
+
+    /// <summary>Neither shown to be right nor shown to be wrong.</summary>
+    Open,
+
+    /// <summary>Not what it claims to be.</summary>
+    Refused,
+}
+
 /// <summary>A certificate in words.</summary>
-static class Verdict
+/// <param name="Standing">What the words say.</param>
+/// <param name="Text">The words.</param>
+sealed record Verdict(Standing Standing, string Text)
 {
     /// <summary>Relative rounding allowed between two computations of one number: sums of n + m terms of either sign stay far below it.</summary>
     const double Rounding = 1e-9;
 
-    public const string Certified = "certified";
+    /// <summary>Rounding of the bounds relative to the largest cost.</summary>
+    const double BoundRounding = 1e-13;
+
+    /// <summary>A gap of this share of the value is no small one.</summary>
+    const double Notable = 0.01;
 
     /// <summary>What the certificate says of a reported value.</summary>
     /// <param name="problem">The problem.</param>
@@ -18,7 +40,7 @@ static class Verdict
     /// <param name="value">The value that somebody reports, or null.</param>
     /// <param name="tolerance">L1 error of the marginals that is accepted.</param>
     /// <param name="converged">Whether whoever made the plan calls it finished; a plan that is not is bounded and never certified.</param>
-    public static string Of(
+    public static Verdict Of(
         LinearProblem problem,
         Certificate certificate,
         double? value,
@@ -26,34 +48,48 @@ static class Verdict
         bool converged = true
     )
     {
+        if (!double.IsFinite(certificate.PlanTransportCost))
+            return Refused($"the plan puts mass on forbidden pairs, or its cost overflows");
         double mass = Math.Max(problem.A.Mass, problem.B.Mass);
-        double scale = Math.Max(problem.Geometry.MagnitudeBound * mass, Math.Abs(certificate.PlanValue));
+        double epsilon = problem.Regularizer is EntropyRegularizer entropy ? entropy.Epsilon.Resolve(problem.Geometry) : 0;
+        double size = Math.Abs(certificate.PlanValue);
+        double scale = Math.Max((problem.Geometry.MagnitudeBound + epsilon) * mass, size);
         if (value is { } reported && !(Math.Abs(reported - certificate.PlanValue) <= (Rounding + tolerance) * scale))
-            return Say($"refused: the reported value {reported:R} is not the plan's, {certificate.PlanValue:R}");
+            return Refused($"the reported value {reported:R} is not the plan's, {certificate.PlanValue:R}");
         if (!converged)
         {
-            return certificate.Gap is { } bounded
-                ? Say(
+            return certificate.Gap is { } bounded && double.IsFinite(bounded)
+                ? Open(
                     $"bounded: the run stopped early; made feasible, its plan may be beaten by {Math.Max(bounded, 0):G3}, and it misses its marginals by {certificate.MarginalError:G3}"
                 )
-                : Say(
-                    $"unbounded: the run stopped early without potentials; the plan misses its marginals by {certificate.MarginalError:G3}"
-                );
+                : Open($"unbounded: the run stopped early; the plan misses its marginals by {certificate.MarginalError:G3}");
         }
         if (!(certificate.MarginalError <= (tolerance * (1 + Rounding)) + (Rounding * mass)))
-            return Say($"refused: the plan misses its marginals by {certificate.MarginalError:G3}");
+            return Refused($"the plan misses its marginals by {certificate.MarginalError:G3}");
         if (certificate.Gap is not { } gap)
-            return "feasible: without potentials there is no bound";
-        // An L1 error moves at most that much mass, each unit by at most the largest cost and back.
-        double allowed = ((4 * tolerance) + Rounding) * scale;
-        if (problem.Regularizer is NoRegularizer)
-            allowed = Math.Max(Rounding * scale, 4 * certificate.MarginalError * scale / mass);
-        // Each potential is one step below its number, and the last step above zero is one whole double.Epsilon.
-        allowed += 8 * (problem.A.Count + problem.B.Count + 2) * Math.Max(mass, 1) * double.Epsilon;
+            return new Verdict(Standing.Feasible, "feasible: without potentials there is no bound");
+        if (!double.IsFinite(gap))
+            return Open($"unbounded: no plan without any marginal error was found near this one, so nothing is known of its gap");
+        if (gap < 0)
+            return Refused($"the bounds contradict each other by {-gap:G3}");
+        // What rounding leaves of bounds as large as the largest cost, and each potential one step below its number.
+        double rounding = BoundRounding * scale;
+        double underflow = 8 * (problem.A.Count + problem.B.Count + 2) * Math.Max(mass, 1) * double.Epsilon;
+        // An L1 error moves at most that much mass, each unit by at most the largest cost and back; penalties round to their own size.
+        double error = 4 * certificate.MarginalError * scale / mass;
+        double penalty = BoundRounding * mass * (Finite(problem.PenaltyA) + Finite(problem.PenaltyB));
+        // What is far from the value itself is never called optimal.
+        double allowed = underflow + Math.Min(rounding + error + penalty + (Rounding * size), Math.Max(rounding, Notable * size));
         return gap <= allowed
-            ? Say($"{Certified}: no plan is better by more than {Math.Max(gap, 0):G3}")
-            : Say($"not optimal as far as the bound tells: another plan may be better by {gap:G3}");
+            ? new Verdict(Standing.Certified, Say($"certified: no plan is better by more than {Math.Max(gap, 0):G3}"))
+            : Open($"not optimal as far as the bound tells: another plan may be better by {gap:G3}");
     }
+
+    static double Finite(MarginalPenalty penalty) => penalty.IsExact ? 0 : penalty.Rho;
+
+    static Verdict Open(FormattableString text) => new(Standing.Open, Say(text));
+
+    static Verdict Refused(FormattableString text) => new(Standing.Refused, "refused: " + Say(text));
 
     static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

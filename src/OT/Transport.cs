@@ -265,14 +265,16 @@ public static class Transport
 
     static bool IsConstant(Measure measure) => !measure.Weights.ContainsAnyExcept(measure.Weights[0]);
 
-    /// <summary>Bytes of an exact solve: the matrix where costs are tabulated, and the O(n + m) of trees, potentials and plan.</summary>
+    /// <summary>Bytes of an exact solve: the matrix where costs are tabulated, which larger ones are not, and the O(n + m) of trees, potentials and plan.</summary>
     static long ExactBytes(LinearProblem problem, TransportMethod method)
     {
         const long nodeBytes = 128; // tree links, flow, potential, one plan entry, and their copies
         long n = problem.Geometry.Rows;
         long m = problem.Geometry.Columns;
-        bool tabulates = method != TransportMethod.Univariate && problem.Geometry is not (CostMatrix or SparseCost);
-        return checked(((n + m) * nodeBytes) + (tabulates ? 8 * n * m : 0));
+        bool tabulates =
+            method != TransportMethod.Univariate && problem.Geometry is not (CostMatrix { IsSingle: false } or SparseCost);
+        long table = checked(sizeof(double) * n * m);
+        return checked(((n + m) * nodeBytes) + (tabulates && table <= ExactOptions.DefaultTableBytes ? table : 0));
     }
 
     static long Limit(long? memoryLimit) => memoryLimit ?? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;

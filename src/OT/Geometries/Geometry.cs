@@ -47,8 +47,8 @@ public abstract class Geometry
     /// <summary>A cheap upper bound of the finite |C|, used to judge what a precision can resolve.</summary>
     public virtual double MagnitudeBound => Statistics.MaxMagnitude;
 
-    /// <summary>Whether some pair may be forbidden (cost <c>+∞</c>).</summary>
-    public virtual bool HasForbiddenPairs => false;
+    /// <summary>Whether some pair may be forbidden (cost <c>+∞</c>). True unless a geometry knows better: solvers then look at every pair once more.</summary>
+    public virtual bool HasForbiddenPairs => true;
 
     /// <summary>Whether <see cref="MeanCost"/> looks at every pair.</summary>
     internal virtual bool MeanNeedsScan => true;

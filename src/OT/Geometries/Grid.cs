@@ -85,6 +85,9 @@ public sealed class Grid : Geometry
         }
     }
 
+    /// <inheritdoc/>
+    public override bool HasForbiddenPairs => false;
+
     internal override bool MeanNeedsScan => false;
 
     /// <inheritdoc/>

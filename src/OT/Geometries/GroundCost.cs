@@ -232,8 +232,38 @@ public abstract partial class GroundCost
 
         public override string Name => "euclidean";
 
-        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y) =>
-            Math.Sqrt(SquaredEuclidean.Evaluate(x, y));
+        /// <summary>Distances whose squares neither overflow nor lose digits to underflow.</summary>
+        static bool IsSafe(double distance) => distance is >= 1e-140 and <= double.MaxValue;
+
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+        {
+            double distance = Math.Sqrt(SquaredEuclidean.Evaluate(x, y));
+            if (IsSafe(distance))
+                return distance;
+            // In units of the largest difference.
+            double unit = 0,
+                sum = 0;
+            for (int k = 0; k < x.Length; k++)
+                unit = Math.Max(unit, Math.Abs(x[k] - y[k]));
+            for (int k = 0; k < x.Length && unit > 0; k++)
+                sum += (x[k] - y[k]) / unit * ((x[k] - y[k]) / unit);
+            return unit * Math.Sqrt(sum);
+        }
+
+        internal override void EvaluateRow(
+            ReadOnlySpan<double> x,
+            Matrix target,
+            ReadOnlySpan<double> coordinates,
+            Span<double> costs
+        )
+        {
+            base.EvaluateRow(x, target, coordinates, costs);
+            // Beside a distance of ordinary size, what a tiny one lost is nothing.
+            if (IsSafe(TensorPrimitives.Max<double>(costs)))
+                return;
+            for (int j = 0; j < costs.Length; j++)
+                costs[j] = Evaluate(x, target.Row(j));
+        }
 
         public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
         {
@@ -242,7 +272,11 @@ public abstract partial class GroundCost
                 gradient[k] = distance == 0 ? 0 : (x[k] - y[k]) / distance;
         }
 
-        internal override double Bound(Matrix source, Matrix target) => Math.Sqrt(BoxBound(source, target, 2));
+        internal override double Bound(Matrix source, Matrix target)
+        {
+            double diagonal = Math.Sqrt(BoxBound(source, target, 2));
+            return IsSafe(diagonal) ? diagonal : Math.Sqrt(source.Columns) * BoxBound(source, target, 0);
+        }
 
         private protected override void Finish(ReadOnlySpan<double> x, Span<double> sum, Span<double> scratch) =>
             TensorPrimitives.Sqrt(sum, sum);
@@ -353,7 +387,18 @@ public abstract partial class GroundCost
 
         public override string Name => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{inner.Name}^{p}");
 
-        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y) => Math.Pow(inner.Evaluate(x, y), p);
+        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
+        {
+            double value = inner.Evaluate(x, y);
+            ThrowIfNegative(value);
+            return Math.Pow(value, p);
+        }
+
+        static void ThrowIfNegative(double value)
+        {
+            if (value < 0)
+                throw new ArgumentException($"A cost is {value}: only costs of 0 and more have a power.");
+        }
 
         public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
         {
@@ -382,6 +427,7 @@ public abstract partial class GroundCost
         )
         {
             inner.EvaluateRow(x, target, coordinates, costs);
+            ThrowIfNegative(TensorPrimitives.Min<double>(costs));
             TensorPrimitives.Pow(costs, p, costs);
         }
     }

@@ -42,7 +42,7 @@ public static class Checkpoint
         PlanFile.CheckVersion(arrays, Version, path);
         return new SinkhornState(
             PlanFile.Potentials(arrays, path) ?? throw new InvalidDataException($"{path}: has no members 'f' and 'g'."),
-            checked((int)PlanFile.Number(arrays, "iterations", path)),
+            int.CreateSaturating(PlanFile.Number(arrays, "iterations", path)),
             PlanFile.Number(arrays, "epsilon", path),
             PlanFile.Number(arrays, "relaxation", path),
             ImmutableArray.Create(PlanFile.Required(arrays, "errors", path).ToDoubles()),

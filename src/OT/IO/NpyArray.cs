@@ -77,11 +77,11 @@ public sealed class NpyArray
     public int Count => _singles?.Length ?? _integers?.Length ?? (Text is null ? _doubles.Length : 1);
 
     /// <summary>The values as doubles: the array itself where it holds doubles, else a widened copy.</summary>
-    /// <exception cref="InvalidOperationException">The array holds a text.</exception>
+    /// <exception cref="InvalidDataException">The array holds a text.</exception>
     public double[] ToDoubles()
     {
         if (Text is not null)
-            throw new InvalidOperationException("The array holds a text, not numbers.");
+            throw new InvalidDataException("The array holds a text, not numbers.");
         if (_singles is null && _integers is null)
             return _doubles;
         var wide = new double[Count];
@@ -100,7 +100,7 @@ public sealed class NpyArray
             0 => new Matrix(1, 1, ToDoubles()),
             1 => new Matrix(Shape[0], 1, ToDoubles()),
             2 => new Matrix(Shape[0], Shape[1], ToDoubles()),
-            _ => throw new InvalidOperationException($"The array has {Shape.Length} axes: a matrix has two."),
+            _ => throw new InvalidDataException($"The array has {Shape.Length} axes: a matrix has two."),
         };
 
     void CheckLength(int count)

@@ -53,7 +53,7 @@ public static class NpyFile
         NpyHeader header = NpyHeader.Parse((prefix[6] == 3 ? Encoding.UTF8 : Encoding.Latin1).GetString(text), name);
 
         long count = header.Count;
-        long bytes = checked(count * header.ItemSize);
+        long bytes = count * header.ItemSize;
         long? held = length - prefix.Length - size.Length - headerLength;
         if (held < bytes)
             throw new InvalidDataException($"{name}: cut short: {count} values need {bytes} bytes, {held} are there.");

@@ -13,16 +13,8 @@ sealed record NpyHeader(string Descr, bool FortranOrder, int[] Shape)
 
     public bool BigEndian { get; init; }
 
-    public long Count
-    {
-        get
-        {
-            long count = 1;
-            foreach (int axis in Shape)
-                count = checked(count * axis);
-            return count;
-        }
-    }
+    /// <summary>Number of values; a header that promises more bytes than a long counts is damaged.</summary>
+    public long Count { get; private init; }
 
     public static NpyHeader Parse(string text, string name)
     {
@@ -52,10 +44,16 @@ sealed record NpyHeader(string Descr, bool FortranOrder, int[] Shape)
                 throw new InvalidDataException(
                     $"{name}: holds values of type '{descr}': floats, integers and booleans can be read."
                 );
+            int itemSize = type[0] == 'U' ? checked(size * 4) : size;
+            long bytes = itemSize,
+                count = 1;
+            foreach (int length in lengths)
+                (bytes, count) = checked((bytes * length, count * length));
             return new NpyHeader(descr, fortran, lengths)
             {
                 Kind = type[0],
-                ItemSize = type[0] == 'U' ? checked(size * 4) : size,
+                ItemSize = itemSize,
+                Count = count,
                 BigEndian = descr.StartsWith('>'),
             };
         }

@@ -43,10 +43,14 @@ internal sealed class Anderson
     /// Takes a point and its image, and writes the accelerated next point over <paramref name="image"/>; false, and the image left alone, where the past says nothing
     /// or weights so large that they would amplify rounding.
     /// </summary>
-    public bool Mix(ReadOnlySpan<double> point, Span<double> image)
+    /// <param name="point">x.</param>
+    /// <param name="image">G(x); receives the next point.</param>
+    /// <param name="unit">The size that differences are measured in, so that their squares stay in the range of doubles.</param>
+    public bool Mix(ReadOnlySpan<double> point, Span<double> image, double unit)
     {
         image.CopyTo(_images[_next]);
         TensorPrimitives.Subtract(image, point, _residuals[_next]);
+        TensorPrimitives.Divide(_residuals[_next], unit, _residuals[_next]);
         _count = Math.Min(_count + 1, _memory);
         for (int k = 0; k < _count; k++)
         {

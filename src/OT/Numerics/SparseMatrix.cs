@@ -22,7 +22,11 @@ public sealed class SparseMatrix
         ArgumentNullException.ThrowIfNull(values);
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
-        Guard.Length(rowStarts.Length, rows + 1, nameof(rowStarts));
+        if (rowStarts.Length != rows + 1L)
+            throw new ArgumentException(
+                $"rowStarts has length {rowStarts.Length}: it must have length {rows + 1L}.",
+                nameof(rowStarts)
+            );
         Guard.Length(columnIndices.Length, values.Length, nameof(columnIndices));
         if (rowStarts[0] != 0 || rowStarts[rows] != values.Length)
             throw new ArgumentException($"rowStarts must run from 0 to {values.Length}.", nameof(rowStarts));

@@ -29,15 +29,17 @@ internal sealed class ForestRepair
         KeepForest();
     }
 
-    /// <summary>The signed repair, and the mass that found no way; <c>+∞</c> when an entry would fall below zero.</summary>
+    /// <summary>The signed repair and the mass that found no way; no repair and <c>+∞</c> when an entry would have to give more than it holds.</summary>
     /// <param name="plan">The plan to repair, with mass on allowed pairs only.</param>
     /// <param name="supply">What each row still has.</param>
     /// <param name="demand">What each column still wants.</param>
+    /// <param name="negligible">Mass that is rounding: an entry that lacks no more than this gives all it has.</param>
     /// <param name="cancellation">Watched once per row.</param>
-    public static (SparseMatrix Repair, double Left) Route(
+    public static (SparseMatrix? Repair, double Left) Route(
         TransportPlan plan,
         double[] supply,
         double[] demand,
+        double negligible,
         CancellationToken cancellation
     )
     {
@@ -51,8 +53,10 @@ internal sealed class ForestRepair
             if (flows[e] == 0)
                 continue;
             used.Add(e);
-            if (forest._entries[e].Mass + flows[e] < 0)
-                left = double.PositiveInfinity;
+            double mass = forest._entries[e].Mass;
+            if (mass + flows[e] < -negligible)
+                return (null, double.PositiveInfinity);
+            flows[e] = Math.Max(flows[e], -mass);
         }
         var repair = SparseMatrix.FromTriples(
             plan.Rows,

@@ -22,14 +22,16 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
     /// <summary>Cost and objective at a plan that meets the hard marginals up to rounding, each raised by what rounding may hide.</summary>
     public (double Cost, double Value) UpperBounds(PlanScan plan)
     {
-        // What is still missing at the hard marginals could be shipped, and what is too much taken back, at the largest cost.
+        // What is still missing at the hard marginals could be shipped, and what is too much taken back, at the largest cost. Where pairs are forbidden it may
+        // have to go a long way round: n + m − 1 pairs at most, for a shortest one visits no bin twice.
+        double pairs = plan.SawForbidden ? a.Length + b.Length : 2;
         double mass = Summation.Sum(plan.RowSums);
         double missed = 0;
         if (problem.PenaltyA.IsExact)
-            missed += Summation.L1Distance(plan.RowSums, a) + (8 * Unit * _massA);
+            missed += Summation.L1Distance(plan.RowSums, a) + (32 * Unit * _massA);
         if (problem.PenaltyB.IsExact)
-            missed += Summation.L1Distance(plan.ColumnSums, b) + (8 * Unit * _massB);
-        double cost = plan.Cost + (2 * plan.MaxCost * missed) + (8 * Unit * plan.MaxCost * mass);
+            missed += Summation.L1Distance(plan.ColumnSums, b) + (32 * Unit * _massB);
+        double cost = plan.Cost + (pairs * plan.MaxCost * missed) + (8 * Unit * plan.MaxCost * mass);
 
         (double entropy, double entropySize) = Entropy(plan);
         (double penaltyA, double sizeA) = Penalty(problem.PenaltyA, plan.RowSums, a);

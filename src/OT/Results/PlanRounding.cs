@@ -81,8 +81,8 @@ internal static class PlanRounding
         RoundedPlan repaired = RoundedPlan.WithSparse(plan, x, y, repair);
         if (left <= negligible)
             return (repaired, true);
-        (SparseMatrix detours, left) = ForestRepair.Route(repaired, deficits, missing, cancellation);
-        return (RoundedPlan.WithSparse(plan, x, y, Add(repair, detours)), left <= negligible);
+        (SparseMatrix? detours, left) = ForestRepair.Route(repaired, deficits, missing, negligible, cancellation);
+        return (detours is null ? repaired : RoundedPlan.WithSparse(plan, x, y, Add(repair, detours)), left <= negligible);
     }
 
     static (TransportPlan Plan, bool Complete) RoundSparse(
@@ -119,8 +119,8 @@ internal static class PlanRounding
         var repaired = new SparsePlan(Add(matrix, repair));
         if (left <= negligible)
             return (repaired, true);
-        (SparseMatrix detours, left) = ForestRepair.Route(repaired, deficits, missing, cancellation);
-        return (new SparsePlan(Add(repaired.Values, detours)), left <= negligible);
+        (SparseMatrix? detours, left) = ForestRepair.Route(repaired, deficits, missing, negligible, cancellation);
+        return (detours is null ? repaired : new SparsePlan(Add(repaired.Values, detours)), left <= negligible);
     }
 
     /// <summary>Ships row deficits to column deficits, each row to the first columns that it may use and that still want mass. At most n + m − 1 entries.</summary>

@@ -11,7 +11,7 @@ public sealed class BadInputTests : IDisposable
     [Theory]
     [InlineData("1,2\n3,nan\n", "line 2, column 2: NaN: a coordinate must be finite")]
     [InlineData("1,2\n3,inf\n", "line 2, column 2: Infinity: a coordinate must be finite")]
-    [InlineData("1,2\n3,1e999\n", "must be finite")]
+    [InlineData("1,2\n3,1e999\n", "line 2, column 2: '1e999': every field must be a number")]
     [InlineData("x,y\n1,2\n3,red\n", "line 3, column 'y': 'red'")]
     [InlineData("1,2\n3\n", "line 2: 1 fields")]
     [InlineData("", "is empty")]

@@ -101,6 +101,34 @@ public class GroundCostTests
         Assert.Equal(0, Costs[name].Cost.Evaluate(x, x), 1e-30);
     }
 
+    /// <summary>A distance keeps its digits where the square would leave the range of doubles.</summary>
+    [Theory]
+    [InlineData(1e-170)]
+    [InlineData(1e-310)]
+    [InlineData(1e200)]
+    public void Euclidean_distances_neither_underflow_nor_overflow(double unit)
+    {
+        var x = new Matrix(1, 2, [0, 0]);
+        var y = new Matrix(2, 2, [3 * unit, 4 * unit, 0, 0]);
+        var cloud = new PointCloud(x, y, GroundCost.Euclidean);
+        var row = new double[2];
+        cloud.CostRow(0, row);
+        Assert.Equal(5 * unit, row[0], 5e-15 * unit + double.Epsilon);
+        Assert.Equal(0, row[1]);
+        Assert.Equal(row[0], cloud.Cost(0, 0));
+        Assert.InRange(cloud.MagnitudeBound, row[0] * (1 - 1e-12), 2 * row[0]);
+    }
+
+    [Fact]
+    public void A_negative_cost_has_no_power()
+    {
+        var x = new Matrix(2, 1, [0, 3]);
+        GroundCost negative = GroundCost.Custom((p, q) => q[0] - p[0] - 1).ToPower(1.5);
+        var cloud = new PointCloud(x, x, negative);
+        Assert.Contains("-1", Assert.Throws<ArgumentException>(() => cloud.Cost(0, 0)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => cloud.CostRow(0, new double[2]));
+    }
+
     [Fact]
     public void FactorTwoDocumented()
     {

@@ -18,7 +18,7 @@ public class AndersonTests
             double[] point = [.. x];
             for (int d = 0; d < 3; d++)
                 x[d] = target[d] + (rates[d] * (x[d] - target[d]));
-            anderson.Mix(point, x);
+            anderson.Mix(point, x, 1);
         }
         // The ridge of 1e-10 and the slow direction of rate 0.999 leave about 1e-10 / (1 − 0.999) of the first residual.
         for (int d = 0; d < 3; d++)
@@ -30,13 +30,13 @@ public class AndersonTests
     {
         var anderson = new Anderson(4, 2);
         double[] image = [5, 6];
-        anderson.Mix([1, 2], image);
+        anderson.Mix([1, 2], image, 1);
         Assert.Equal([5, 6], image);
         anderson.Clear();
         for (int k = 0; k < 6; k++)
         {
             image = [5, 6];
-            anderson.Mix([5, 6], image); // no residual at all
+            anderson.Mix([5, 6], image, 1); // no residual at all
             Assert.Equal([5, 6], image);
         }
     }
@@ -48,11 +48,11 @@ public class AndersonTests
         for (int k = 0; k < 6; k++)
         {
             double[] image = [2, 4];
-            anderson.Mix([1, 2], image);
+            anderson.Mix([1, 2], image, 1);
             Assert.Equal([2, 4], image, (x, y) => Math.Abs(x - y) < 1e-12);
         }
         double[] broken = [double.PositiveInfinity, 1];
-        anderson.Mix([1, 2], broken);
+        anderson.Mix([1, 2], broken, 1);
         Assert.Equal([double.PositiveInfinity, 1], broken);
     }
 
@@ -63,12 +63,12 @@ public class AndersonTests
         var random = new SeededRandom(1);
         double[] point = new double[100],
             image = [.. Enumerable.Range(0, 100).Select(_ => random.NextDouble())];
-        anderson.Mix(point, image);
+        anderson.Mix(point, image, 1);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int k = 0; k < 100; k++)
         {
             point[k] = k;
-            anderson.Mix(point, image);
+            anderson.Mix(point, image, 1);
         }
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 200);
     }

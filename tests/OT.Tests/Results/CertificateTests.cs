@@ -240,7 +240,8 @@ public class CertificateTests
         );
         Certificate certificate = Certificate.Verify(problem, plan);
         Laws.PlanIsFeasible(certificate.FeasiblePlan, problem);
-        Assert.Equal(1.2, certificate.TransportCost, 50 * 2 * Approx.Unit);
+        // 64 roundings of the mass, each on a way of up to n + m pairs.
+        Assert.Equal(1.2, certificate.TransportCost, 70 * 5 * 2 * Approx.Unit);
 
         var forbidden = new DensePlan(
             Matrix.From(
@@ -279,7 +280,7 @@ public class CertificateTests
         {
             Certificate certificate = Certificate.Verify(problem, plan);
             Laws.PlanIsFeasible(certificate.FeasiblePlan, problem);
-            Assert.Equal(0.5 + 0.4 + 1.2, certificate.TransportCost, 1e-13);
+            Assert.Equal(0.5 + 0.4 + 1.2, certificate.TransportCost, 70 * 4 * 4 * Approx.Unit);
         }
     }
 
@@ -384,8 +385,8 @@ public class CertificateTests
         TransportResult result = Oracles.Exact(problem);
         Certificate certificate = result.Certify();
         Laws.PlanIsFeasible(certificate.FeasiblePlan, problem);
-        // The allowance is 40 units of rounding times the largest cost, the sum itself a few more.
-        Assert.Equal(1, certificate.TransportCost, 50 * 3 * Approx.Unit);
+        // The allowance is 136 units of rounding times the largest cost, the sum itself a few more.
+        Assert.Equal(1, certificate.TransportCost, 150 * 3 * Approx.Unit);
         Assert.Equal(1, certificate.LowerBound!.Value, 50 * 3 * Approx.Unit);
     }
 

@@ -8,12 +8,16 @@ namespace OT.Backends.Managed;
 /// <summary>Squared Euclidean costs from points, never stored: one dot product per entry and memory O((n + m) d).</summary>
 /// <remarks>
 /// With <c>C_ij = s|x_i|² + s|y_j|² − 2s x_i·y_j</c> the norms join the potentials, so an exponent is a bias plus a dot product (FlashSinkhorn, arXiv 2602.03067).
-/// Both clouds are first moved to their common mean, which keeps the norms, and the cancellation between them, small.
+/// Both clouds are first moved to their common mean, which keeps the norms, and the cancellation between them, small; where ε is so small beside the
+/// largest cost that what cancels would still be seen, rows of differences are used instead.
 /// </remarks>
 internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSimd, TVector, T>
     where TSimd : struct, ISimd<TVector, T>
     where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T>
 {
+    /// <summary>Rounding of an exponent that is accepted: far below the errors that each precision is asked for.</summary>
+    static readonly double Rounding = typeof(T) == typeof(double) ? 1e-10 : 1e-3;
+
     readonly PointCloud _cloud;
     readonly double _scale;
     readonly int _dimension;
@@ -24,6 +28,7 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
     readonly double[] _targetNorms;
     double _toExponent;
     PointCloudOperator<TSimd, TVector, T>? _transposed;
+    RowOperator<TSimd, TVector, T>? _differences;
 
     public PointCloudOperator(PointCloud cloud, RowBlocks blocks, string description, CancellationToken cancellation)
         : base(cloud, blocks, description, cancellation)
@@ -65,6 +70,32 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
     protected override ReadOnlySpan<double> ColumnOffsets => _targetNorms;
 
     protected override void Prepare(double epsilon) => _toExponent = Log2E / epsilon;
+
+    public override int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
+    {
+        if (Resolves(step.Epsilon))
+            return base.Iterate(count, step, f, g, out error);
+        int made = Differences.Iterate(count, step, f, g, out error);
+        StopWith(Differences);
+        return made;
+    }
+
+    public override void SoftMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, double epsilon, Span<double> f)
+    {
+        if (Resolves(epsilon))
+        {
+            base.SoftMinRows(g, logB, epsilon, f);
+            return;
+        }
+        Differences.SoftMinRows(g, logB, epsilon, f);
+        StopWith(Differences);
+    }
+
+    /// <summary>Whether the rounding of norms as large as the largest cost is small beside ε.</summary>
+    bool Resolves(double epsilon) =>
+        epsilon == 0 || double.CreateTruncating(T.BitIncrement(T.One) - T.One) * _cloud.MagnitudeBound <= Rounding * epsilon;
+
+    RowOperator<TSimd, TVector, T> Differences => _differences ??= new(_cloud, Blocks, Description, Cancellation);
 
     public override void SoftMinColumns(ReadOnlySpan<double> f, ReadOnlySpan<double> logA, double epsilon, Span<double> g)
     {

@@ -26,6 +26,9 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     const double Float64Resolution = 1.0 / (1L << 44);
     const double Float32Resolution = 1.0 / (1L << 15);
 
+    /// <summary>ε KL rounds to 2⁻⁵³ ε: with a larger multiple of the largest cost, costs are no longer seen to six digits.</summary>
+    const double LargestEpsilon = 1L << 30;
+
     /// <summary>A smaller ε has no finite reciprocal, or nearly so; costs and potentials near it lose digits to underflow.</summary>
     const double SmallestEpsilon = 1e-290;
 
@@ -73,6 +76,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     public TransportResult Solve(LinearProblem problem, SinkhornState state, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(state);
+        state.Validate();
         return Solve(problem, state.Potentials, state, cancellation);
     }
 
@@ -137,7 +141,9 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             limit.Token
         );
         TransportResult result = run.Solve();
-        return WhyNoPlanExists(result) is { } proof ? WithoutPlan(problem, epsilon, SolverStatus.Infeasible, proof) : result;
+        return WhyNoPlanExists(result, limit.Token) is { } proof
+            ? WithoutPlan(problem, epsilon, SolverStatus.Infeasible, proof)
+            : result;
     }
 
     /// <summary>Bytes of the vectors of a solve beside its operator: potentials, weights and the history of the acceleration.</summary>
@@ -180,6 +186,16 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 string.Create(
                     CultureInfo.InvariantCulture,
                     $"Epsilon {epsilon:G6} is below what {_options.Precision} resolves for these costs: the smallest is {smallest:G6}."
+                )
+            );
+        }
+        double largest = geometry.MagnitudeBound * LargestEpsilon;
+        if (epsilon > largest && largest > 0)
+        {
+            throw new ArgumentException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Epsilon {epsilon:G6} hides these costs behind the rounding of the entropy: the largest is {largest:G6}."
                 )
             );
         }
@@ -242,13 +258,13 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     }
 
     /// <summary>Where pairs are forbidden and the iteration did not converge, an exact solver decides whether any plan exists.</summary>
-    static string? WhyNoPlanExists(TransportResult result)
+    static string? WhyNoPlanExists(TransportResult result, CancellationToken limit)
     {
         LinearProblem problem = result.Problem;
         bool undecided = result.Status is SolverStatus.IterationLimit or SolverStatus.Stalled or SolverStatus.NumericalFailure;
         if (!undecided || !problem.IsBalanced || !problem.Geometry.HasForbiddenPairs)
             return null;
-        TransportResult exact = new NetworkSimplex().Solve(new LinearProblem(problem.Geometry, problem.A, problem.B));
+        TransportResult exact = new NetworkSimplex().Solve(new LinearProblem(problem.Geometry, problem.A, problem.B), limit);
         return exact.Status == SolverStatus.Infeasible ? exact.Message : null;
     }
 

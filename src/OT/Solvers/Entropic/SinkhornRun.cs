@@ -68,6 +68,7 @@ internal sealed partial class SinkhornRun : IDisposable
     Precision _precision;
     OverRelaxation? _relaxation;
     SinkhornStep? _step;
+    readonly double _wanted;
     double _target;
     double _omega = 1;
     double _error = double.NaN;
@@ -114,7 +115,7 @@ internal sealed partial class SinkhornRun : IDisposable
         }
         _message = string.Join(' ', messages);
         (_rhoA, _rhoB) = (_problem.PenaltyA.Rho, _problem.PenaltyB.Rho);
-        _target = Target(Math.Max(massA, massB));
+        _wanted = _target = Target(Math.Max(massA, massB));
         (_weightsA, _weightsB) = (problem.A.Weights.ToArray(), _b.Weights.ToArray());
         _coldStart = start is null || IsAbsurd(start);
         _f = _coldStart ? new double[_weightsA.Length] : start!.F.ToArray();
@@ -190,9 +191,11 @@ internal sealed partial class SinkhornRun : IDisposable
         for (int k = 0; k < partners.Length; k++)
         {
             if (weights[k] > 0 && !partners[k])
-                (weights[k], potential[k]) = (0, Math.Min(800 * rho, double.MaxValue));
+                (weights[k], potential[k]) = (0, HomePotential(rho));
         }
     }
+
+    static double HomePotential(double rho) => Math.Min(800 * rho, double.MaxValue);
 
     bool FloatsComeFirst()
     {
@@ -216,7 +219,9 @@ internal sealed partial class SinkhornRun : IDisposable
             _target *= 0.25;
             result = Evaluate(Iterate());
         }
-        return result;
+        // Rounding of the exponents, which the iteration cannot see: the plan of these potentials is no better.
+        bool missed = result.Converged && result.MarginalError > _options.Tolerance * Mass;
+        return missed ? Evaluate(SolverStatus.Stalled) : result;
     }
 
     double Mass => Math.Max(_problem.A.Mass, _b.Mass);
@@ -386,7 +391,7 @@ internal sealed partial class SinkhornRun : IDisposable
             _omega = _relaxation.Omega;
         }
         Keep(dual);
-        _accelerated = _anderson is not null && _iteration >= _plainUntil && _anderson.Mix(_before, _g);
+        _accelerated = _anderson is not null && _iteration >= _plainUntil && _anderson.Mix(_before, _g, epsilon);
     }
 
     /// <summary>

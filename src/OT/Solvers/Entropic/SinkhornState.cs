@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using OT.Backends;
 using OT.Results;
 
@@ -18,4 +19,26 @@ public sealed record SinkhornState(
     double Relaxation,
     ImmutableArray<double> Errors,
     Precision Precision
-);
+)
+{
+    /// <summary>Throws unless the numbers are those of a run: what a damaged file or a hand-made state holds is not iterated on.</summary>
+    internal void Validate()
+    {
+        bool sound =
+            Iterations >= 0
+            && double.IsFinite(Epsilon)
+            && Epsilon > 0
+            && Relaxation is >= 1 and < 2
+            && !Errors.IsDefault
+            && Enum.IsDefined(Precision);
+        if (!sound)
+        {
+            throw new ArgumentException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"A state of {Iterations} iterations at epsilon {Epsilon} with relaxation {Relaxation} is not one that a run wrote: relaxation is from 1 to below 2."
+                )
+            );
+        }
+    }
+}

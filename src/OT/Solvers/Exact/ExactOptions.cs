@@ -13,7 +13,9 @@ public sealed record ExactOptions : SolverOptions
     /// Bytes that a table of costs may take; 2 GiB by default. Costs that are computed (points, grids, floats) are tabulated up to this size, 8nm bytes, and
     /// evaluated again row by row beyond it: about twice the time, O(n + m) memory. 0 never tabulates.
     /// </summary>
-    public long TableBytes { get; init; } = 2L << 30;
+    public long TableBytes { get; init; } = DefaultTableBytes;
+
+    internal const long DefaultTableBytes = 2L << 30;
 
     internal override void Validate()
     {

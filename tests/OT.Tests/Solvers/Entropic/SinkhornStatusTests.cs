@@ -386,6 +386,87 @@ public class SinkhornStatusTests
         );
     }
 
+    /// <summary>ε beyond which the rounding of the entropy hides the costs is refused; just below, the value still has six digits.</summary>
+    [Fact]
+    public void An_epsilon_that_hides_the_costs_is_refused()
+    {
+        Measure a = Measure.Uniform(2);
+        LinearProblem At(double epsilon) =>
+            new(new CostMatrix(2, 2, [0, 1, 2.0, 3]), a, a) { Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon)) };
+        Assert.Contains(
+            "the largest is",
+            Assert.Throws<ArgumentException>(() => At(1e16).Solve()).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Equal(1.5, At(3e9).Solve().Value, 1e-6);
+    }
+
+    /// <summary>Where rounding keeps the plan of the final potentials from the tolerance, no status says that it was met.</summary>
+    [Fact]
+    public void Converged_means_that_the_reported_error_is_within_the_tolerance()
+    {
+        foreach (Precision precision in Enum.GetValues<Precision>())
+        {
+            for (ulong seed = 1; seed <= 60; seed++)
+            {
+                LinearProblem problem = EntropicCase.Of("doubles", 9, 8, Math.Pow(10, -1 - (int)(seed % 4)), seed);
+                double tolerance = precision == Precision.Float32 ? 1e-5 : 1e-14;
+                TransportResult result;
+                try
+                {
+                    result = problem.Solve(
+                        new SinkhornOptions
+                        {
+                            Precision = precision,
+                            Tolerance = tolerance,
+                            MaxIterations = 3000,
+                        }
+                    );
+                }
+                catch (ArgumentException e) when (e.Message.Contains("the smallest is", StringComparison.Ordinal))
+                {
+                    continue;
+                }
+                Assert.False(result.Converged && result.MarginalError > tolerance, $"seed {seed}: {result.MarginalError:E2}");
+            }
+        }
+    }
+
+    /// <summary>Two clusters so far apart that their squared norms would swallow the costs inside each.</summary>
+    [Fact]
+    public void Distant_clusters_converge_as_their_matrix_does()
+    {
+        var random = new SeededRandom(5);
+        Matrix Cloud() => new(40, 2, [.. Enumerable.Range(0, 80).Select(k => random.NextDouble() + (k < 40 ? 0 : 1e5))]);
+        Matrix x = Cloud(),
+            y = Cloud();
+        Measure a = Measure.Uniform(40);
+        var points = new LinearProblem(new PointCloud(x, y), a, a) { Regularizer = Regularizer.Entropy(Epsilon.Absolute(0.01)) };
+        TransportResult result = points.Solve(new SinkhornOptions { Tolerance = 1e-8 });
+        Assert.True(result.Converged, $"{result.Status}: {result.MarginalError:E2}");
+        Assert.InRange(result.Iterations, 1, 500);
+    }
+
+    /// <summary>A penalised bin none of whose pairs is allowed keeps its mass at home, on either side, and the dual knows.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Mass_that_stays_at_home_is_certified(bool transposed)
+    {
+        double inf = double.PositiveInfinity;
+        double[] costs = transposed ? [inf, 1, inf, 2] : [inf, inf, 1, 2];
+        Measure a = Measure.Uniform(2);
+        LinearProblem problem = new LinearProblem(new CostMatrix(2, 2, costs), a, a)
+        {
+            Regularizer = Regularizer.Entropy(Epsilon.Absolute(0.1)),
+        }.Penalised(1, 1);
+        TransportResult result = problem.Solve(new SinkhornOptions { Tolerance = 1e-12 });
+        Assert.True(result.Converged);
+        Certificate certificate = result.Certify();
+        Assert.InRange(certificate.MarginalError, 0, 1e-11);
+        Assert.InRange(certificate.Gap!.Value, 0, 1e-9);
+    }
+
     [Fact]
     public void Costs_at_the_edge_of_underflow_are_refused()
     {

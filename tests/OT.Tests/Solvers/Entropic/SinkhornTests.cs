@@ -193,7 +193,7 @@ public class SinkhornTests
     [InlineData("doubles")]
     [InlineData("points2")]
     [InlineData("grid")]
-    public void Empty_bins_are_as_if_they_were_not_there(string kind)
+    public void PaddingNeverChanges(string kind)
     {
         LinearProblem problem = EntropicCase.Of(kind, 24, 30, 0.1, 8, 3);
         int[] rows = [.. Enumerable.Range(0, 24).Where(i => problem.A.Weights[i] > 0)],
