@@ -21,6 +21,17 @@ internal sealed partial class SinkhornRun : IDisposable
     /// <summary>Plain iterations after a rejected step: twice as many each time, until an accelerated one is accepted.</summary>
     const int MaxPlainSpell = 64;
 
+    /// <summary>Newton's matrix has m² entries, and its elimination takes m³/6 multiply-adds.</summary>
+    const int MaxNewtonColumns = 2048;
+
+    /// <summary>Iterations before the first Newton step of a small problem.</summary>
+    const int MinBeforeNewton = 200;
+
+    const int MaxNewtonRefusals = 12;
+
+    /// <summary>Losses added to Newton's matrix, relative to the column masses and to the marginal error.</summary>
+    const double NewtonDamping = 1e-3;
+
     /// <summary>Fewer pairs than this are not worth a second operator.</summary>
     const long PairsWorthFloats = 250_000;
 
@@ -76,6 +87,13 @@ internal sealed partial class SinkhornRun : IDisposable
     double _keptDual = double.NegativeInfinity;
     double _keptError = double.NaN;
     double _keptEpsilon;
+    SemiDualNewton? _newton;
+    double[]? _newtonBase;
+    double _newtonRadius = 2;
+    double _newtonShare;
+    int _newtonFrom;
+    int _newtonRefusals;
+    bool _byNewton;
     bool _accelerated;
     bool _coldStart;
     int _iteration;
@@ -290,7 +308,8 @@ internal sealed partial class SinkhornRun : IDisposable
         if (_relaxation is not null)
             _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
         (_bestError, _bestIteration, _lastStallCheck) = (double.PositiveInfinity, _iteration, _iteration);
-        (_keptDual, _plainUntil, _plainSpell, _accelerated) = (double.NegativeInfinity, 0, 1, false);
+        (_keptDual, _plainUntil, _plainSpell, _accelerated, _byNewton) = (double.NegativeInfinity, 0, 1, false, false);
+        (_newtonRadius, _newtonFrom, _newtonRefusals) = (2, 0, 0);
     }
 
     SinkhornStep Step(double epsilon, double target)
@@ -367,80 +386,6 @@ internal sealed partial class SinkhornRun : IDisposable
         return Math.Clamp(Math.Max(done, (double)_iteration / _options.MaxIterations), 0, 1);
     }
 
-    /// <summary>Judges the last step, and prepares the next: relaxed, mixed or plain.</summary>
-    void Accelerate(double epsilon, int iterations)
-    {
-        // An accelerated step must not lower the dual: plain ones never do. So none can undo what was reached, however flat the error is.
-        double dual = Dual(epsilon);
-        if (_accelerated && !(dual >= _keptDual - DualRounding(dual)))
-        {
-            ReturnToKept();
-            _anderson!.Clear();
-            _plainUntil = _iteration + _plainSpell;
-            _plainSpell = Math.Min(2 * _plainSpell, MaxPlainSpell);
-            _accelerated = false;
-            return;
-        }
-        if (_accelerated)
-            _plainSpell = 1;
-        if (TranslatesPotentials)
-            Translate();
-        if (_relaxation is not null)
-        {
-            _relaxation.Observe(_error, iterations, _f, _g);
-            _omega = _relaxation.Omega;
-        }
-        Keep(dual);
-        _accelerated = _anderson is not null && _iteration >= _plainUntil && _anderson.Mix(_before, _g, epsilon);
-    }
-
-    /// <summary>
-    /// The dual value of the last f with the g it was made from: the mass of its plan is known from the rows, which f meets exactly.
-    /// </summary>
-    double Dual(double epsilon)
-    {
-        Compensated sum = default;
-        for (int i = 0; i < _f.Length; i++)
-        {
-            if (_weightsA[i] == 0)
-                continue;
-            sum.Add(
-                _weightsA[i]
-                    * (
-                        double.IsPositiveInfinity(_rhoA)
-                            ? _f[i]
-                            : (-_rhoA * double.ExpM1(-_f[i] / _rhoA)) - (epsilon * Math.Exp(-_f[i] / _rhoA))
-                    )
-            );
-        }
-        for (int j = 0; j < _before.Length; j++)
-        {
-            if (_weightsB[j] > 0)
-                sum.Add(
-                    _weightsB[j] * (double.IsPositiveInfinity(_rhoB) ? _before[j] : -_rhoB * double.ExpM1(-_before[j] / _rhoB))
-                );
-        }
-        return sum.Value;
-    }
-
-    double DualRounding(double dual) =>
-        (_precision == Precision.Float32 ? 1e-6 : 1e-13) * (Math.Abs(dual) + (_problem.Geometry.MagnitudeBound * Mass));
-
-    /// <summary>Notes the pair of potentials just evaluated as the one to fall back on.</summary>
-    void Keep(double dual)
-    {
-        (_keptDual, _keptError, _keptEpsilon) = (dual, _error, _step!.Epsilon);
-        _f.CopyTo(_keptF.AsSpan());
-        _g.CopyTo(_keptG.AsSpan());
-    }
-
-    /// <summary>Puts back the last good pair; an accelerated g was not evaluated.</summary>
-    void ReturnToKept()
-    {
-        _keptF.CopyTo(_f.AsSpan());
-        _keptG.CopyTo(_g.AsSpan());
-    }
-
     /// <summary>
     /// Whether rounding is all that is left: no smaller error for a long time, and potentials that do not move either. At small ε the error may rest for
     /// thousands of iterations while the potentials travel.
@@ -478,30 +423,6 @@ internal sealed partial class SinkhornRun : IDisposable
         _precision = _options.Precision;
         _operator = _backend.Bind(_problem.Geometry, _precision, _limit);
         ForgetHistory();
-    }
-
-    /// <summary>Whether both marginals are penalised, so that mass may be shifted between the potentials.</summary>
-    bool TranslatesPotentials => double.IsFinite(_rhoA) && double.IsFinite(_rhoB);
-
-    /// <summary>The best shift f + t, g − t, in closed form (Séjourné, Vialard, Peyré, AISTATS 2022): removes the slow mode of large ρ.</summary>
-    void Translate()
-    {
-        double t = (LogSumExp(_logA, _f, _rhoA) - LogSumExp(_logB, _g, _rhoB)) / ((1 / _rhoA) + (1 / _rhoB));
-        if (!double.IsFinite(t))
-            return; // one side has no mass in play
-        TensorPrimitives.Add(_f, t, _f);
-        TensorPrimitives.Subtract(_g, t, _g);
-    }
-
-    static double LogSumExp(double[] logWeights, double[] potential, double rho)
-    {
-        double max = double.NegativeInfinity;
-        for (int i = 0; i < potential.Length; i++)
-            max = Math.Max(max, logWeights[i] - (potential[i] / rho));
-        double sum = 0;
-        for (int i = 0; i < potential.Length; i++)
-            sum += Math.Exp(logWeights[i] - (potential[i] / rho) - max);
-        return max + Math.Log(sum);
     }
 
     /// <summary>Writes the state and forgets what it does not hold, so that a resumed run has the same bits as this one.</summary>

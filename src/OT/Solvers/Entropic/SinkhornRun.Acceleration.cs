@@ -1,0 +1,164 @@
+using System.Numerics.Tensors;
+using OT.Backends;
+using OT.Numerics;
+
+namespace OT.Solvers.Entropic;
+
+/// <summary>Steps that go further than a plain iteration: each is judged by the dual value, and taken back where it fell.</summary>
+internal sealed partial class SinkhornRun
+{
+    /// <summary>Judges the last step, and prepares the next: relaxed, mixed or plain.</summary>
+    void Accelerate(double epsilon, int iterations)
+    {
+        // An accelerated step must not lower the dual: plain ones never do. So none can undo what was reached, however flat the error is.
+        double dual = Dual(epsilon);
+        if (_accelerated && !(dual >= _keptDual - DualRounding(dual)))
+        {
+            ReturnToKept();
+            _anderson!.Clear();
+            _plainUntil = _iteration + _plainSpell;
+            _plainSpell = Math.Min(2 * _plainSpell, MaxPlainSpell);
+            _accelerated = _byNewton && ShorterNewtonStep(epsilon);
+            return;
+        }
+        if (_accelerated)
+            (_plainSpell, _newtonRefusals) = (1, 0);
+        if (TranslatesPotentials)
+            Translate();
+        if (_relaxation is not null)
+        {
+            _relaxation.Observe(_error, iterations, _f, _g);
+            _omega = _relaxation.Omega;
+        }
+        Keep(dual);
+        _byNewton = NewtonIsDue(epsilon) && NewtonStep(epsilon);
+        _accelerated = _byNewton || (_anderson is not null && _iteration >= _plainUntil && _anderson.Mix(_before, _g, epsilon));
+    }
+
+    /// <summary>Newton's steps cost about m iterations each, so they wait until as many were made at the target's ε and in doubles.</summary>
+    bool NewtonIsDue(double epsilon) =>
+        _anderson is not null
+        && epsilon == _epsilon
+        && _precision == Precision.Float64
+        && _iteration >= Math.Max(_newtonFrom, Math.Max(MinBeforeNewton, _g.Length))
+        && _g.Length <= MaxNewtonColumns
+        && sizeof(double) * (long)_g.Length * _g.Length <= _backend.MemoryLimit;
+
+    /// <summary>Replaces g by a Newton step from the point just evaluated, no longer than the radius.</summary>
+    bool NewtonStep(double epsilon)
+    {
+        _newton ??= new SemiDualNewton(_problem.Geometry, _weightsA, _weightsB);
+        (double tauA, double tauB) = (Tau(_rhoA, epsilon), Tau(_rhoB, epsilon));
+        double[] rowMass = Masses(_weightsA, _f, _rhoA),
+            wanted = Masses(_weightsB, _before, _rhoB);
+        _newtonBase ??= new double[_g.Length];
+        _before.CopyTo(_newtonBase.AsSpan());
+        double damping = NewtonDamping * Math.Min(1, _error / Mass);
+        if (!_newton.Compute(_before, rowMass, wanted, epsilon, tauA, _rhoB, damping))
+            return false;
+        double length = Math.Abs(TensorPrimitives.MaxMagnitude(_newton.Direction));
+        // An accepted step lets the next be longer.
+        _newtonRadius = Math.Min(4 * _newtonRadius, 1e12);
+        _newtonShare = Math.Min(1, _newtonRadius * epsilon / length);
+        TakeNewtonStep();
+        return true;
+    }
+
+    /// <summary>A quarter of a step that lowered the dual; after several of them, first-order steps again for a while.</summary>
+    bool ShorterNewtonStep(double epsilon)
+    {
+        if (++_newtonRefusals == MaxNewtonRefusals)
+        {
+            (_newtonRefusals, _byNewton) = (0, false);
+            _newtonFrom = _iteration + Math.Max(MinBeforeNewton, _g.Length);
+            return false;
+        }
+        double length = Math.Abs(TensorPrimitives.MaxMagnitude(_newton!.Direction));
+        _newtonShare /= 4;
+        _newtonRadius = _newtonShare * length / epsilon;
+        TakeNewtonStep();
+        return true;
+    }
+
+    void TakeNewtonStep() => TensorPrimitives.MultiplyAdd(_newton!.Direction, _newtonShare, _newtonBase, _g);
+
+    /// <summary>What a marginal tends to: its weights, or <c>w exp(−potential/ρ)</c> with a penalty.</summary>
+    static double[] Masses(double[] weights, double[] potential, double rho)
+    {
+        var masses = new double[weights.Length];
+        for (int k = 0; k < masses.Length; k++)
+            masses[k] = double.IsPositiveInfinity(rho) ? weights[k] : weights[k] * Math.Exp(-potential[k] / rho);
+        return masses;
+    }
+
+    /// <summary>
+    /// The dual value of the last f with the g it was made from: the mass of its plan is known from the rows, which f meets exactly.
+    /// </summary>
+    double Dual(double epsilon)
+    {
+        Compensated sum = default;
+        for (int i = 0; i < _f.Length; i++)
+        {
+            if (_weightsA[i] == 0)
+                continue;
+            sum.Add(
+                _weightsA[i]
+                    * (
+                        double.IsPositiveInfinity(_rhoA)
+                            ? _f[i]
+                            : (-_rhoA * double.ExpM1(-_f[i] / _rhoA)) - (epsilon * Math.Exp(-_f[i] / _rhoA))
+                    )
+            );
+        }
+        for (int j = 0; j < _before.Length; j++)
+        {
+            if (_weightsB[j] > 0)
+                sum.Add(
+                    _weightsB[j] * (double.IsPositiveInfinity(_rhoB) ? _before[j] : -_rhoB * double.ExpM1(-_before[j] / _rhoB))
+                );
+        }
+        return sum.Value;
+    }
+
+    double DualRounding(double dual) =>
+        (_precision == Precision.Float32 ? 1e-6 : 1e-13) * (Math.Abs(dual) + (_problem.Geometry.MagnitudeBound * Mass));
+
+    /// <summary>Notes the pair of potentials just evaluated as the one to fall back on.</summary>
+    void Keep(double dual)
+    {
+        (_keptDual, _keptError, _keptEpsilon) = (dual, _error, _step!.Epsilon);
+        _f.CopyTo(_keptF.AsSpan());
+        _g.CopyTo(_keptG.AsSpan());
+    }
+
+    /// <summary>Puts back the last good pair; an accelerated g was not evaluated.</summary>
+    void ReturnToKept()
+    {
+        _keptF.CopyTo(_f.AsSpan());
+        _keptG.CopyTo(_g.AsSpan());
+    }
+
+    /// <summary>Whether both marginals are penalised, so that mass may be shifted between the potentials.</summary>
+    bool TranslatesPotentials => double.IsFinite(_rhoA) && double.IsFinite(_rhoB);
+
+    /// <summary>The best shift f + t, g − t, in closed form (Séjourné, Vialard, Peyré, AISTATS 2022): removes the slow mode of large ρ.</summary>
+    void Translate()
+    {
+        double t = (LogSumExp(_logA, _f, _rhoA) - LogSumExp(_logB, _g, _rhoB)) / ((1 / _rhoA) + (1 / _rhoB));
+        if (!double.IsFinite(t))
+            return; // one side has no mass in play
+        TensorPrimitives.Add(_f, t, _f);
+        TensorPrimitives.Subtract(_g, t, _g);
+    }
+
+    static double LogSumExp(double[] logWeights, double[] potential, double rho)
+    {
+        double max = double.NegativeInfinity;
+        for (int i = 0; i < potential.Length; i++)
+            max = Math.Max(max, logWeights[i] - (potential[i] / rho));
+        double sum = 0;
+        for (int i = 0; i < potential.Length; i++)
+            sum += Math.Exp(logWeights[i] - (potential[i] / rho) - max);
+        return max + Math.Log(sum);
+    }
+}
