@@ -29,8 +29,7 @@ sealed class CertifyCommand(TransportArguments arguments, ParseResult parse, Ses
         console.Progress.Phase = "certifying";
         long start = Stopwatch.GetTimestamp();
         Certificate certificate = Verify(problem, plan, potentials, path);
-        double tolerance = (parse.GetValue(arguments.Tolerance) ?? 1e-6) * Math.Max(problem.A.Mass, problem.B.Mass);
-        Verdict verdict = Verdict.Of(problem, certificate, null, tolerance);
+        Verdict verdict = Verdict.Of(problem, certificate, null, parse.GetValue(arguments.Tolerance) ?? 1e-6);
         bool passed = verdict.Standing is Standing.Certified or Standing.Feasible;
         if (!console.TryClaimOutput())
             return CommandLine.StoppedEarly;

@@ -122,13 +122,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         Certificate? certificate = Certify(result);
         Verdict? verdict = certificate is null
             ? null
-            : Verdict.Of(
-                problem,
-                certificate,
-                result.Value,
-                Tolerance * Math.Max(problem.A.Mass, problem.B.Mass),
-                result.Converged
-            );
+            : Verdict.Of(problem, certificate, result.Value, Tolerance, result.Converged);
         report = certificate is null
             ? report with
             {

@@ -38,7 +38,7 @@ sealed record Verdict(Standing Standing, string Text)
     /// <param name="problem">The problem.</param>
     /// <param name="certificate">Its certificate.</param>
     /// <param name="value">The value that somebody reports, or null.</param>
-    /// <param name="tolerance">L1 error of the marginals that is accepted.</param>
+    /// <param name="tolerance">L1 error of the marginals that is accepted, relative to the mass.</param>
     /// <param name="converged">Whether whoever made the plan calls it finished; a plan that is not is bounded and never certified.</param>
     public static Verdict Of(
         LinearProblem problem,
@@ -53,7 +53,7 @@ sealed record Verdict(Standing Standing, string Text)
         double mass = Math.Max(problem.A.Mass, problem.B.Mass);
         double epsilon = problem.Regularizer is EntropyRegularizer entropy ? entropy.Epsilon.Resolve(problem.Geometry) : 0;
         double size = Math.Abs(certificate.PlanValue);
-        double scale = Math.Max((problem.Geometry.MagnitudeBound + epsilon) * mass, size);
+        double scale = Math.Max((problem.Geometry.MagnitudeBound + (epsilon * Math.Max(mass, 1))) * mass, size);
         if (value is { } reported && !(Math.Abs(reported - certificate.PlanValue) <= (Rounding + tolerance) * scale))
             return Refused($"the reported value {reported:R} is not the plan's, {certificate.PlanValue:R}");
         if (!converged)
@@ -64,7 +64,7 @@ sealed record Verdict(Standing Standing, string Text)
                 )
                 : Open($"unbounded: the run stopped early; the plan misses its marginals by {certificate.MarginalError:G3}");
         }
-        if (!(certificate.MarginalError <= (tolerance * (1 + Rounding)) + (Rounding * mass)))
+        if (!(certificate.MarginalError <= ((tolerance * (1 + Rounding)) + Rounding) * mass))
             return Refused($"the plan misses its marginals by {certificate.MarginalError:G3}");
         if (certificate.Gap is not { } gap)
             return new Verdict(Standing.Feasible, "feasible: without potentials there is no bound");

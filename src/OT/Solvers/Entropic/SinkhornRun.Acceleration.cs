@@ -138,10 +138,12 @@ internal sealed partial class SinkhornRun
         _keptG.CopyTo(_g.AsSpan());
     }
 
-    /// <summary>Whether both marginals are penalised, so that mass may be shifted between the potentials.</summary>
-    bool TranslatesPotentials => double.IsFinite(_rhoA) && double.IsFinite(_rhoB);
+    /// <summary>Whether a marginal is penalised, so that shifting mass between the potentials changes the dual.</summary>
+    bool TranslatesPotentials => double.IsFinite(_rhoA) || double.IsFinite(_rhoB);
 
-    /// <summary>The best shift f + t, g − t, in closed form (Séjourné, Vialard, Peyré, AISTATS 2022): removes the slow mode of large ρ.</summary>
+    /// <summary>
+    /// The best shift f + t, g − t, in closed form (Séjourné, Vialard, Peyré, AISTATS 2022): removes the slow mode of large ρ. A hard marginal is ρ = ∞.
+    /// </summary>
     void Translate()
     {
         double t = (LogSumExp(_logA, _f, _rhoA) - LogSumExp(_logB, _g, _rhoB)) / ((1 / _rhoA) + (1 / _rhoB));

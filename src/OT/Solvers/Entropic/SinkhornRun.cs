@@ -25,7 +25,7 @@ internal sealed partial class SinkhornRun : IDisposable
     const int MaxNewtonColumns = 2048;
 
     /// <summary>Iterations before the first Newton step of a small problem.</summary>
-    const int MinBeforeNewton = 200;
+    const int MinBeforeNewton = 100;
 
     const int MaxNewtonRefusals = 12;
 
@@ -191,13 +191,14 @@ internal sealed partial class SinkhornRun : IDisposable
     }
 
     /// <summary>
-    /// The L1 error to stop at. A penalty weighs it by ρ: an error e moves <c>ρ KL</c> by about <c>ρ e²/mass</c>, which is kept below the tolerance times ε.
+    /// The L1 error to stop at. A hard marginal weighs it by the costs, a penalty by ρ: a larger ρ asks for a smaller error, as far as exponents resolve it.
     /// </summary>
     double Target(double mass)
     {
-        double target = _options.Tolerance * mass;
+        double bound = Math.Max(_problem.Geometry.MagnitudeBound, _epsilon);
         double rho = Math.Max(double.IsFinite(_rhoA) ? _rhoA : 0, double.IsFinite(_rhoB) ? _rhoB : 0);
-        return rho > _epsilon ? Math.Min(target, mass * Math.Sqrt(_options.Tolerance * _epsilon / rho)) : target;
+        double resolved = Math.Min(Math.Max(bound / _epsilon, 8) / (1L << 52), 1);
+        return mass * Math.Min(_options.Tolerance, Math.Max(_options.Tolerance * bound / rho, resolved));
     }
 
     /// <summary>
