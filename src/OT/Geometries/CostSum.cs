@@ -20,6 +20,7 @@ public sealed class CostSum : Geometry
             throw new ArgumentException("A cost sum needs at least one term.", nameof(terms));
         foreach ((double weight, Geometry geometry) in terms)
         {
+            ArgumentNullException.ThrowIfNull(geometry, nameof(terms));
             if (!double.IsFinite(weight))
                 throw new ArgumentException($"A weight is {weight}: it must be finite.", nameof(terms));
             if (geometry.Rows != terms[0].Geometry.Rows || geometry.Columns != terms[0].Geometry.Columns)

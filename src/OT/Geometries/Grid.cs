@@ -24,6 +24,7 @@ public sealed class Grid : Geometry
             columns = 1;
         foreach (Matrix axis in axisCosts)
         {
+            ArgumentNullException.ThrowIfNull(axis, nameof(axisCosts));
             ArgumentOutOfRangeException.ThrowIfZero(axis.Rows, nameof(axisCosts));
             ArgumentOutOfRangeException.ThrowIfZero(axis.Columns, nameof(axisCosts));
             Guard.Finite(axis.Values, nameof(axisCosts));

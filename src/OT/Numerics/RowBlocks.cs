@@ -21,6 +21,10 @@ internal sealed class RowBlocks : IDisposable
     const int SpinsBeforeBlocking = 2_000;
     const int IdleMilliseconds = 10_000;
 
+    /// <summary>The loop that the present thread works in, as a worker.</summary>
+    [ThreadStatic]
+    static RowBlocks? t_working;
+
     readonly Lock _oneLoop = new();
     readonly object _gate = new();
     IBlockWork? _work;
@@ -46,7 +50,7 @@ internal sealed class RowBlocks : IDisposable
     /// <summary>Runs blocks 0 … <paramref name="blocks"/> − 1 and returns when all are done.</summary>
     public void Run(int blocks, IBlockWork work)
     {
-        if (_oneLoop.IsHeldByCurrentThread)
+        if (_oneLoop.IsHeldByCurrentThread || ReferenceEquals(t_working, this))
             throw new InvalidOperationException(
                 "A block must not start a loop on the threads that run it: give the inner solve a back end of its own."
             );
@@ -107,6 +111,7 @@ internal sealed class RowBlocks : IDisposable
 
     void Loop(int worker, int seen)
     {
+        t_working = this;
         while (true)
         {
             // A short spin catches the next loop of an iteration; a longer wait gives the core back.

@@ -21,7 +21,15 @@ public sealed record LinearProblem(Geometry Geometry, Measure A, Measure B)
     public Measure B { get; } = B;
 
     /// <summary>The regulariser R with its strength; none by default.</summary>
-    public Regularizer Regularizer { get; init; } = Regularizer.None;
+    public Regularizer Regularizer
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            field = value;
+        }
+    } = Regularizer.None;
 
     /// <summary>How strictly the source marginal is held; exactly by default.</summary>
     public MarginalPenalty PenaltyA { get; init; } = MarginalPenalty.Exact;

@@ -32,8 +32,8 @@ public sealed class PotentialPlan : TransportPlan
         _geometry = geometry;
         _potentials = potentials;
         _epsilon = Guard.Positive(epsilon);
-        _logA = Log(a.Weights);
-        _logB = Log(b.Weights);
+        _logA = VectorMath.LogWeights(a.Weights);
+        _logB = VectorMath.LogWeights(b.Weights);
     }
 
     /// <inheritdoc/>
@@ -58,13 +58,5 @@ public sealed class PotentialPlan : TransportPlan
         TensorPrimitives.Add(masses, logA, masses);
         TensorPrimitives.Add(masses, _logB, masses);
         VectorMath.Exp(masses);
-    }
-
-    static double[] Log(ReadOnlySpan<double> weights)
-    {
-        var logs = new double[weights.Length];
-        for (int i = 0; i < logs.Length; i++)
-            logs[i] = weights[i] > 0 ? Math.Log(weights[i]) : double.NegativeInfinity;
-        return logs;
     }
 }

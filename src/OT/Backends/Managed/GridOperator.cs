@@ -207,14 +207,18 @@ internal sealed class GridOperator : ManagedOperator
         /// <summary>The fastest axis: values along it lie side by side.</summary>
         double Along(ReadOnlySpan<double> input, ReadOnlySpan<double> logKernel)
         {
-            Span<double> t = logKernel.Length <= 512 ? stackalloc double[logKernel.Length] : new double[logKernel.Length];
+            double[] rented = System.Buffers.ArrayPool<double>.Shared.Rent(logKernel.Length);
+            Span<double> t = rented.AsSpan(0, logKernel.Length);
             TensorPrimitives.Add(input, logKernel, t);
-            double max = TensorPrimitives.Max<double>(t);
-            if (_epsilon == 0 || double.IsNegativeInfinity(max))
-                return max;
-            TensorPrimitives.Subtract(t, max, t);
-            VectorMath.Exp(t);
-            return max + Math.Log(TensorPrimitives.Sum<double>(t));
+            double result = TensorPrimitives.Max<double>(t);
+            if (_epsilon != 0 && !double.IsNegativeInfinity(result))
+            {
+                TensorPrimitives.Subtract(t, result, t);
+                VectorMath.Exp(t);
+                result += Math.Log(TensorPrimitives.Sum<double>(t));
+            }
+            System.Buffers.ArrayPool<double>.Shared.Return(rented);
+            return result;
         }
 
         /// <summary>A slower axis: all faster cells are treated as vectors.</summary>

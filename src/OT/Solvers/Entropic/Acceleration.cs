@@ -3,7 +3,7 @@ namespace OT.Solvers.Entropic;
 /// <summary>How the Sinkhorn iteration is sped up. No choice moves the fixed point.</summary>
 public enum Acceleration
 {
-    /// <summary>Anderson acceleration, which measured best; plain iterations wherever it does not help.</summary>
+    /// <summary>Anderson acceleration, and Newton steps where that crawls; plain iterations wherever neither helps.</summary>
     Auto,
 
     /// <summary>Plain iterations.</summary>

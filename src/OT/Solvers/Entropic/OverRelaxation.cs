@@ -32,6 +32,13 @@ internal sealed class OverRelaxation
     /// <summary>Takes note of the error after some more iterations; may change ω, and puts the kept iterate back when the error exploded.</summary>
     public void Observe(double error, int iterations, Span<double> f, Span<double> g)
     {
+        if (Omega > 1 && double.IsPositiveInfinity(_errorAtChange))
+        {
+            // Taken over from an earlier run: its first error is the one to judge by.
+            f.CopyTo(_savedF);
+            g.CopyTo(_savedG);
+            _errorAtChange = error;
+        }
         double rate = Math.Pow(error / _lastError, 1.0 / iterations);
         double lastRate = _lastRate;
         (_lastError, _lastRate) = (error, rate);

@@ -36,6 +36,10 @@ public sealed record SinkhornOptions : SolverOptions
     internal override void Validate()
     {
         base.Validate();
+        if (!Enum.IsDefined(Precision))
+            throw new ArgumentOutOfRangeException(nameof(Precision), $"{Precision} is not a precision.");
+        if (!Enum.IsDefined(Acceleration))
+            throw new ArgumentOutOfRangeException(nameof(Acceleration), $"{Acceleration} is not an acceleration.");
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(CheckEvery);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(CheckpointEvery);
         Schedule?.Validate();

@@ -37,7 +37,7 @@ internal sealed partial class SinkhornRun
 
     /// <summary>Newton's steps cost about m iterations each, so they wait until as many were made at the target's ε and in doubles.</summary>
     bool NewtonIsDue(double epsilon) =>
-        _anderson is not null
+        _options.Acceleration == Acceleration.Auto
         && epsilon == _epsilon
         && _precision == Precision.Float64
         && _iteration >= Math.Max(_newtonFrom, Math.Max(MinBeforeNewton, _g.Length))
@@ -48,13 +48,12 @@ internal sealed partial class SinkhornRun
     bool NewtonStep(double epsilon)
     {
         _newton ??= new SemiDualNewton(_problem.Geometry, _weightsA, _weightsB);
-        (double tauA, double tauB) = (Tau(_rhoA, epsilon), Tau(_rhoB, epsilon));
         double[] rowMass = Masses(_weightsA, _f, _rhoA),
             wanted = Masses(_weightsB, _before, _rhoB);
         _newtonBase ??= new double[_g.Length];
         _before.CopyTo(_newtonBase.AsSpan());
         double damping = NewtonDamping * Math.Min(1, _error / Mass);
-        if (!_newton.Compute(_before, rowMass, wanted, epsilon, tauA, _rhoB, damping))
+        if (!_newton.Compute(_before, rowMass, wanted, epsilon, _problem.PenaltyA.Tau(epsilon), _rhoB, damping))
             return false;
         double length = Math.Abs(TensorPrimitives.MaxMagnitude(_newton.Direction));
         // An accepted step lets the next be longer.

@@ -87,15 +87,31 @@ internal sealed partial class SinkhornRun
         }
         LinearProblem problem = ReferenceEquals(_b, _problem.B) ? _problem : _problem.WithTarget(_b);
         TransportPlan plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
+        string message = status == SolverStatus.Stalled ? $"Rounding allows no smaller error in {_options.Precision}." : "";
         if (_options.Round && problem.IsBalanced && double.IsFinite(cost))
         {
-            plan = Certificate.Verify(problem, plan, cancellation: CancellationToken.None).FeasiblePlan;
-            var rounded = Certificate.Verify(problem, plan);
-            (cost, entropy, error) = (
-                rounded.PlanTransportCost,
-                rounded.PlanValue - rounded.PlanTransportCost,
-                rounded.MarginalError
-            );
+            try
+            {
+                var given = Certificate.Verify(problem, plan, cancellation: _cancellation);
+                if (double.IsFinite(given.TransportCost))
+                {
+                    plan = given.FeasiblePlan;
+                    var rounded = Certificate.Verify(problem, plan, cancellation: _cancellation);
+                    (cost, entropy, error) = (
+                        rounded.PlanTransportCost,
+                        rounded.PlanValue - rounded.PlanTransportCost,
+                        rounded.MarginalError
+                    );
+                }
+                else
+                {
+                    message = $"{message} The plan is not rounded: what its marginals miss found no allowed way.";
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                (status, message) = (SolverStatus.Cancelled, "Stopped before the plan was rounded.");
+            }
         }
         return new TransportResult
         {
@@ -104,10 +120,7 @@ internal sealed partial class SinkhornRun
             Iterations = _iteration,
             Errors = _errors.ToImmutable(),
             Backend = backend,
-            Message =
-                status == SolverStatus.Stalled
-                    ? $"{_message} Rounding allows no smaller error in {_options.Precision}.".Trim()
-                    : _message,
+            Message = $"{_message} {message}".Trim(),
             Plan = plan,
             Potentials = potentials,
             Epsilon = _epsilon,
@@ -144,7 +157,7 @@ internal sealed partial class SinkhornRun
     {
         var softMin = new double[g.Length];
         op.SoftMinColumns(_f, _logA, _epsilon, softMin);
-        double tau = Tau(_rhoB, _epsilon);
+        double tau = _problem.PenaltyB.Tau(_epsilon);
         for (int j = 0; j < g.Length; j++)
         {
             if (_b.Weights[j] == 0)

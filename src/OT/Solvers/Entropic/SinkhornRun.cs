@@ -172,7 +172,7 @@ internal sealed partial class SinkhornRun : IDisposable
     /// <summary>Penalties that doubles cannot tell from constraints become constraints, as long as the masses allow it.</summary>
     static LinearProblem WithoutIdlePenalties(LinearProblem problem, double epsilon)
     {
-        bool Idle(MarginalPenalty penalty) => !penalty.IsExact && Tau(penalty.Rho, epsilon) == 1 && problem.MassesWouldAgree;
+        bool Idle(MarginalPenalty penalty) => !penalty.IsExact && penalty.Tau(epsilon) == 1 && problem.MassesWouldAgree;
         return Idle(problem.PenaltyA) || Idle(problem.PenaltyB)
             ? problem with
             {
@@ -324,16 +324,14 @@ internal sealed partial class SinkhornRun : IDisposable
                 B = _weightsB,
                 LogA = _logA,
                 LogB = _logB,
-                TauA = Tau(_rhoA, epsilon),
-                TauB = Tau(_rhoB, epsilon),
+                TauA = _problem.PenaltyA.Tau(epsilon),
+                TauB = _problem.PenaltyB.Tau(epsilon),
                 Relaxation = _omega,
                 Tolerance = target,
             };
         }
         return _step;
     }
-
-    static double Tau(double rho, double epsilon) => 1 / (1 + (epsilon / rho));
 
     /// <summary>Iterates and takes note of the error; a status when the run must end.</summary>
     SolverStatus? Advance(int count, SinkhornStep step)

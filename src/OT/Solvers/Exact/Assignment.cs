@@ -75,7 +75,11 @@ public sealed class Assignment(ExactOptions? options = null) : ISolver<LinearPro
         if (paths.Obstacle is not null)
             return exact.Answer(SolverStatus.Infeasible, watch.Iterations, shipments, null, paths.Obstacle);
         if (watch.Status == SolverStatus.Converged && !paths.IsTight())
-            return new NetworkSimplex(_options).Solve(problem, new Potentials(paths.F, paths.G), cancellation);
+            return new NetworkSimplex(_options with { TimeLimit = watch.Remaining }).Solve(
+                problem,
+                new Potentials(paths.F, paths.G),
+                cancellation
+            );
         // A stop leaves rows unmatched; any free column that the costs allow completes the plan.
         if (watch.Status != SolverStatus.Converged)
             Complete(paths, rows, weight, shipments);

@@ -20,6 +20,18 @@ internal sealed class Watch(ExactOptions options, CancellationToken cancellation
     /// <summary>Why the solver has to stop, or <see cref="SolverStatus.Converged"/> while it need not.</summary>
     public SolverStatus Status { get; private set; }
 
+    /// <summary>What is left of the time limit.</summary>
+    public TimeSpan Remaining
+    {
+        get
+        {
+            if (options.TimeLimit == Timeout.InfiniteTimeSpan)
+                return options.TimeLimit;
+            TimeSpan left = options.TimeLimit - Stopwatch.GetElapsedTime(_start);
+            return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        }
+    }
+
     /// <summary>Counts one iteration that cost about <paramref name="work"/> arithmetic operations; true when the solver has to stop.</summary>
     public bool Step(long work)
     {
