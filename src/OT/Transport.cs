@@ -289,7 +289,7 @@ public static class Transport
         long floats = (backend ?? managed!).EstimateBytes(problem.Geometry, Precision.Float32);
         if (floats <= Math.Min(limit, backend?.MemoryLimit ?? limit))
             bytes = Math.Max(bytes, floats);
-        return checked(bytes + Sinkhorn.VectorBytes(problem.Geometry.Rows, problem.Geometry.Columns));
+        return checked(bytes + Sinkhorn.OwnBytes(problem.Geometry));
     }
 
     static string Bytes(long bytes) =>

@@ -48,6 +48,29 @@ public sealed class CostMatrix : Geometry
     CostMatrix(int _, (int Rows, int Columns, float[] Values) flat)
         : this(flat.Rows, flat.Columns, flat.Values) { }
 
+    /// <summary>Bytes up to which iterative solvers tabulate costs that would take longer to compute than to read.</summary>
+    internal const long TabulatedBytes = 64L << 20;
+
+    /// <summary>
+    /// The geometry itself where its costs are quick (a matrix, a separable grid, squared distances in few dimensions) or its table would be large; else its
+    /// table.
+    /// </summary>
+    internal static Geometry Quick(Geometry geometry, long memoryLimit) =>
+        TableBytes(geometry) is > 0 and var bytes && bytes <= memoryLimit ? From(geometry) : geometry;
+
+    /// <summary>Bytes of the table that <see cref="Quick"/> would make; 0 for none.</summary>
+    internal static long TableBytes(Geometry geometry)
+    {
+        const int fewDimensions = 8; // a dot product of so many costs as much as reading a stored cost
+        bool quick =
+            geometry
+            is CostMatrix
+                or Grid
+                or PointCloud { GroundCost: GroundCost.SquaredEuclideanCost, Dimension: <= fewDimensions };
+        long bytes = sizeof(double) * (long)geometry.Rows * geometry.Columns;
+        return quick || bytes > TabulatedBytes ? 0 : bytes;
+    }
+
     /// <summary>Tabulates any geometry: n × m doubles.</summary>
     public static CostMatrix From(Geometry geometry)
     {

@@ -36,7 +36,7 @@ public abstract partial class GroundCost
         }
     }
 
-    sealed class CosineCost : GroundCost
+    sealed class CosineCost : CoordinateCost
     {
         public override string Name => "cosine";
 
@@ -68,6 +68,22 @@ public abstract partial class GroundCost
         internal override void CheckPoints(Matrix points, string name) => CheckNoOrigin(points, name, "cosine");
 
         internal override double Bound(Matrix source, Matrix target) => 2;
+
+        /// <summary>Unit vectors.</summary>
+        internal override Matrix Prepared(Matrix points)
+        {
+            var units = new double[points.Values.Length];
+            for (int i = 0; i < points.Rows; i++)
+            {
+                Size size = Size.Of(points.Row(i));
+                for (int k = 0; k < points.Columns; k++)
+                    units[(i * points.Columns) + k] = size.Divide(points[i, k]);
+            }
+            return new Matrix(points.Rows, points.Columns, units);
+        }
+
+        private protected override void Finish(ReadOnlySpan<double> x, Span<double> sum, Span<double> scratch) =>
+            TensorPrimitives.Divide(sum, 2, sum);
     }
 
     sealed class SphereGeodesicCost : GroundCost

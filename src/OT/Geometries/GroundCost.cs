@@ -93,10 +93,13 @@ public abstract partial class GroundCost
     /// <summary>Mean cost over all pairs in O((n + m) d), or null where no such formula is known.</summary>
     internal virtual double? Mean(Matrix source, Matrix target) => null;
 
+    /// <summary>What is computed once per point, for <see cref="EvaluateRow"/> to start from; the points themselves by default.</summary>
+    internal virtual Matrix Prepared(Matrix points) => points;
+
     /// <summary>Costs from one point to every row of <paramref name="target"/>.</summary>
-    /// <param name="x">Source point.</param>
-    /// <param name="target">m × d target points.</param>
-    /// <param name="coordinates">The same points, coordinate after coordinate: d × m.</param>
+    /// <param name="x">Source point, prepared.</param>
+    /// <param name="target">m × d target points, as given.</param>
+    /// <param name="coordinates">Prepared target points, coordinate after coordinate: d × m.</param>
     /// <param name="costs">Receives m costs.</param>
     internal virtual void EvaluateRow(ReadOnlySpan<double> x, Matrix target, ReadOnlySpan<double> coordinates, Span<double> costs)
     {
@@ -410,6 +413,8 @@ public abstract partial class GroundCost
         }
 
         internal override void CheckPoints(Matrix points, string name) => inner.CheckPoints(points, name);
+
+        internal override Matrix Prepared(Matrix points) => inner.Prepared(points);
 
         internal override double Bound(Matrix source, Matrix target) => Math.Pow(inner.Bound(source, target), p);
 

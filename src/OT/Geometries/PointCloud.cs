@@ -8,6 +8,7 @@ namespace OT.Geometries;
 public sealed class PointCloud : Geometry
 {
     readonly Lazy<double[]> _targetCoordinates;
+    readonly Lazy<Matrix> _prepared;
 
     /// <summary>Costs from the rows of <paramref name="source"/> (n × d) to the rows of <paramref name="target"/> (m × d).</summary>
     /// <param name="source">Source points, shared.</param>
@@ -37,7 +38,8 @@ public sealed class PointCloud : Geometry
         if (!double.IsFinite(bound))
             throw new ArgumentException("The costs overflow: scale the points down.", nameof(source));
         MagnitudeBound = bound;
-        _targetCoordinates = new(() => target.Transpose().Values.ToArray());
+        _targetCoordinates = new(() => GroundCost.Prepared(Target).Transpose().Values.ToArray());
+        _prepared = new(() => GroundCost.Prepared(Source));
     }
 
     /// <inheritdoc cref="PointCloud(Matrix, Matrix, GroundCost?)"/>
@@ -83,5 +85,5 @@ public sealed class PointCloud : Geometry
 
     /// <inheritdoc/>
     public override void CostRow(int row, Span<double> costs) =>
-        GroundCost.EvaluateRow(Source.Row(row), Target, _targetCoordinates.Value, costs[..Columns]);
+        GroundCost.EvaluateRow(_prepared.Value.Row(row), Target, _targetCoordinates.Value, costs[..Columns]);
 }

@@ -146,9 +146,12 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             : result;
     }
 
-    /// <summary>Bytes of the vectors of a solve beside its operator: potentials, weights and the history of the acceleration.</summary>
-    internal static long VectorBytes(long rows, long columns) =>
-        sizeof(double) * ((10 * rows) + ((12 + (2L * SinkhornRun.AndersonMemory)) * columns));
+    /// <summary>Bytes of a solve beside its operator: potentials, weights, the history of the acceleration, and a table where costs are tabulated.</summary>
+    internal static long OwnBytes(Geometry geometry) =>
+        checked(
+            CostMatrix.TableBytes(geometry)
+            + (sizeof(double) * ((10L * geometry.Rows) + ((12 + (2L * SinkhornRun.AndersonMemory)) * geometry.Columns)))
+        );
 
     /// <summary>Cancelled with the caller's token or at the time limit. Timers count at most 49 days; a longer limit is none.</summary>
     CancellationTokenSource TimeLimited(CancellationToken cancellation)

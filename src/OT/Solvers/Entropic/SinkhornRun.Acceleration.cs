@@ -47,7 +47,7 @@ internal sealed partial class SinkhornRun
     /// <summary>Replaces g by a Newton step from the point just evaluated, no longer than the radius.</summary>
     bool NewtonStep(double epsilon)
     {
-        _newton ??= new SemiDualNewton(_problem.Geometry, _weightsA, _weightsB);
+        _newton ??= new SemiDualNewton(_costs, _weightsA, _weightsB);
         double[] rowMass = Masses(_weightsA, _f, _rhoA),
             wanted = Masses(_weightsB, _before, _rhoB);
         _newtonBase ??= new double[_g.Length];

@@ -30,7 +30,7 @@ internal sealed partial class SinkhornRun
         {
             // What takes a tenth of a second is finished in any case; the time limit stops no evaluation.
             CancellationToken stop = small ? CancellationToken.None : _cancellation;
-            using ICostOperator op = _backend.Bind(_problem.Geometry, Precision.Float64, stop);
+            using ICostOperator op = _backend.Bind(_costs, Precision.Float64, stop);
             if (_keptEpsilon != _epsilon)
                 op.Iterate(1, Step(_epsilon, 0), _f, _g, out _); // stopped before the target's own iterations
             for (int i = 0; i < _f.Length; i++)

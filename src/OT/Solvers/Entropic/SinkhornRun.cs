@@ -51,6 +51,7 @@ internal sealed partial class SinkhornRun : IDisposable
     const double MassRounding = 1e-14;
 
     readonly LinearProblem _problem;
+    readonly Geometry _costs;
     readonly double _epsilon;
     readonly SinkhornOptions _options;
     readonly IBackend _backend;
@@ -117,6 +118,7 @@ internal sealed partial class SinkhornRun : IDisposable
         _problem = WithoutIdlePenalties(problem, epsilon);
         (_epsilon, _options, _backend, _cancellation, _limit) = (epsilon, options, backend, cancellation, limit);
         (double massA, double massB) = (problem.A.Mass, problem.B.Mass);
+        _costs = CostMatrix.Quick(problem.Geometry, backend.MemoryLimit);
         _b = problem.B;
         var messages = new List<string>();
         if (_problem != problem)
@@ -164,7 +166,7 @@ internal sealed partial class SinkhornRun : IDisposable
         // Below this error, rounding of the exponents C/ε to floats is what is seen.
         _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
-        _operator = backend.Bind(problem.Geometry, _precision, limit);
+        _operator = backend.Bind(_costs, _precision, limit);
     }
 
     public void Dispose() => _operator.Dispose();
@@ -218,7 +220,7 @@ internal sealed partial class SinkhornRun : IDisposable
 
     bool FloatsComeFirst()
     {
-        Geometry geometry = _problem.Geometry;
+        Geometry geometry = _costs;
         if (!_options.FloatsFirst || _options.Precision == Precision.Float32 || _floatFloor > 0.01)
             return false;
         if ((long)geometry.Rows * geometry.Columns < PairsWorthFloats)
@@ -420,7 +422,7 @@ internal sealed partial class SinkhornRun : IDisposable
     {
         _operator.Dispose();
         _precision = _options.Precision;
-        _operator = _backend.Bind(_problem.Geometry, _precision, _limit);
+        _operator = _backend.Bind(_costs, _precision, _limit);
         ForgetHistory();
     }
 
