@@ -26,7 +26,36 @@ sealed class Outputs
         Check(_potentials, "--potentials", "potentials are .npz", ".npz");
         Check(_plot, "--plot", "a picture is .svg", ".svg");
         Check(parse.GetValue(arguments.Checkpoint), "--checkpoint", "a checkpoint is .npz", ".npz");
+        CheckDistinct(arguments, parse);
     }
+
+    /// <summary>Refuses an output that would replace an input or another output. A checkpoint may replace the one that is resumed.</summary>
+    static void CheckDistinct(TransportArguments arguments, ParseResult parse)
+    {
+        var taken = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (Argument<string> input in (ReadOnlySpan<Argument<string>>)[arguments.Source, arguments.Target])
+            taken[FullPath(parse.GetValue(input)!)] = input.Name;
+        foreach (
+            Option<string?> input in (ReadOnlySpan<Option<string?>>)
+                [arguments.CostMatrix, arguments.WeightsSource, arguments.WeightsTarget]
+        )
+        {
+            if (parse.GetValue(input) is { } path)
+                taken[FullPath(path)] = input.Name;
+        }
+        foreach (
+            Option<string?> output in (ReadOnlySpan<Option<string?>>)
+                [arguments.Plan, arguments.Potentials, arguments.Plot, arguments.Checkpoint]
+        )
+        {
+            if (parse.GetValue(output) is { } path && !taken.TryAdd(FullPath(path), output.Name))
+                throw new InputException($"{output.Name} {path}: is {taken[FullPath(path)]} too: give another name.");
+        }
+    }
+
+    /// <summary>The file of <c>file.npz:member</c>, as a full path.</summary>
+    static string FullPath(string path) =>
+        Path.GetFullPath(path.LastIndexOf(".npz:", StringComparison.Ordinal) is > 0 and var at ? path[..(at + 4)] : path);
 
     /// <summary>Writes what was asked for. An interrupted run writes no plan that would take long, and says so.</summary>
     /// <param name="result">The result.</param>

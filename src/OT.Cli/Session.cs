@@ -75,7 +75,7 @@ sealed class Session(
     {
         OnAbandon?.Invoke(output);
         output.Flush();
-        error.WriteLine("ot: interrupted before there was a result.");
+        Say("ot: interrupted before there was a result.");
         return CommandLine.StoppedEarly;
     }
 
@@ -93,8 +93,21 @@ sealed class Session(
         {
             Debug.WriteLine(e);
             // The output may have been claimed by this very work, whose file then failed: the message is due either way.
-            error.WriteLine($"ot: {CommandLine.Describe(e)}");
+            Say($"ot: {CommandLine.Describe(e)}");
             return CommandLine.BadInput;
+        }
+    }
+
+    /// <summary>A line on standard error, if anybody still reads it.</summary>
+    void Say(string line)
+    {
+        try
+        {
+            error.WriteLine(line);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            Debug.WriteLine(e);
         }
     }
 }

@@ -13,6 +13,8 @@ namespace OT.Backends;
 /// </remarks>
 public sealed class ManagedBackend : IBackend
 {
+    const int MostThreads = 4096;
+
     readonly RowBlocks _blocks;
     readonly int _width;
 
@@ -26,7 +28,10 @@ public sealed class ManagedBackend : IBackend
     internal ManagedBackend(int? threads, long? memoryLimit, int width)
     {
         if (threads is { } count)
+        {
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count, nameof(threads));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(count, MostThreads, nameof(threads));
+        }
         if (memoryLimit is { } bytes)
             ArgumentOutOfRangeException.ThrowIfNegative(bytes, nameof(memoryLimit));
         _blocks = new RowBlocks(threads ?? Environment.ProcessorCount);

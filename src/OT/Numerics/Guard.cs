@@ -60,6 +60,8 @@ internal static class Guard
     /// <summary>The product of two counts, refused when an array cannot hold that many elements.</summary>
     public static int ArrayLength(long rows, long columns, string what)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        ArgumentOutOfRangeException.ThrowIfNegative(columns);
         long length = rows * columns;
         if (length > Array.MaxLength)
             ThrowTooLarge(what, rows, columns);

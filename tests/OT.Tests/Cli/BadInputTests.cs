@@ -57,6 +57,27 @@ public sealed class BadInputTests : IDisposable
         Assert.Contains(expected, outcome.OnlyLine(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("--plan", "a.npz", "--potentials", "a.npz", "--plan too")]
+    [InlineData("--plan", "b.csv", "--threads", "1", "TARGET too")]
+    [InlineData("--checkpoint", "k.npz", "--plan", "k.npz", "--plan too")]
+    public void An_output_never_replaces_another_file_of_the_run(
+        string first,
+        string one,
+        string second,
+        string two,
+        string expected
+    )
+    {
+        string x = _files.Write("a.csv", "1,2\n3,4\n"),
+            y = _files.Write("b.csv", "1,2\n3,5\n");
+        string other = two is "1" ? two : _files[two];
+        Outcome outcome = Ot.Run("solve", x, y, "--epsilon", "0.1", first, _files[one], second, other);
+        Assert.Equal(2, outcome.Code);
+        Assert.Contains(expected, outcome.OnlyLine(), StringComparison.Ordinal);
+        Assert.StartsWith("1,2", File.ReadAllText(y), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void MassMismatchInfeasible()
     {

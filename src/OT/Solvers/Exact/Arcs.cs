@@ -43,6 +43,8 @@ internal abstract class Arcs
         double max = Math.Abs(TensorPrimitives.MaxMagnitude(costs));
         if (double.IsFinite(max))
             return (min, max);
+        if (double.IsNaN(max))
+            throw new ArgumentException("A cost is NaN: it must be finite, or +∞ to forbid the pair.");
         max = 0;
         foreach (double c in costs)
         {
