@@ -114,6 +114,12 @@ public abstract partial class GroundCost
                 high = double.NegativeInfinity;
             foreach (Matrix cloud in (ReadOnlySpan<Matrix>)[source, target])
             {
+                if (cloud.Columns == 1)
+                {
+                    low = Math.Min(low, TensorPrimitives.Min(cloud.Values));
+                    high = Math.Max(high, TensorPrimitives.Max(cloud.Values));
+                    continue;
+                }
                 for (int i = 0; i < cloud.Rows; i++)
                 {
                     low = Math.Min(low, cloud[i, k]);

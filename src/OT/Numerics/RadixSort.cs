@@ -65,8 +65,14 @@ internal static class RadixSort
     }
 
     /// <summary>The indices of the values in ascending order; equal values keep the order of their indices.</summary>
-    /// <param name="values">n finite values.</param>
-    /// <param name="order">Receives n indices.</param>
+    public static int[] Order(ReadOnlySpan<double> values)
+    {
+        int[] order = GC.AllocateUninitializedArray<int>(values.Length);
+        Order(values, order);
+        return order;
+    }
+
+    /// <inheritdoc cref="Order(ReadOnlySpan{double})"/>
     public static void Order(ReadOnlySpan<double> values, Span<int> order)
     {
         Debug.Assert(values.Length == order.Length);

@@ -171,7 +171,7 @@ public static class Sliced
         public double Value(ReadOnlySpan<double> theta)
         {
             Project(theta);
-            return Univariate.Power(new Side(_projectedX, _sortedA, _mass, 0), new Side(_projectedY, _sortedB, _mass, 0), _p);
+            return Univariate.Power(_projectedX, _sortedA, _projectedY, _sortedB, _p);
         }
 
         /// <summary>W_p^p of the projections, and its gradient <c>Σ P_ij p |d|^(p−1) sign(d) (x_i − y_j)</c> in θ.</summary>
