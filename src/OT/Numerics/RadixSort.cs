@@ -129,14 +129,7 @@ internal static class RadixSort
     /// <param name="low">The lowest bit of the lowest digit.</param>
     /// <param name="passes">How many digits.</param>
     /// <param name="evenly">Whether to do nothing and return false where images crowd so much that an insertion would take long.</param>
-    static bool Count<T, TImage>(
-        ref Span<T> items,
-        ref Span<T> others,
-        TImage image,
-        int low,
-        int passes,
-        bool evenly = false
-    )
+    static bool Count<T, TImage>(ref Span<T> items, ref Span<T> others, TImage image, int low, int passes, bool evenly = false)
         where TImage : struct, IImage<T>
     {
         Span<int> counts = stackalloc int[2 * Bins];

@@ -127,8 +127,7 @@ internal sealed class Line(ExactProblem problem, PointCloud cloud, int[] x, int[
 
     double Cost(int i, int j) => cloud.GroundCost.Evaluate(_x.AsSpan(i, 1), _y.AsSpan(j, 1));
 
-    static double[] Gather(double[] weights, int[] order) =>
-        IsEven(weights) ? weights : Side.Gather(weights, order);
+    static double[] Gather(double[] weights, int[] order) => IsEven(weights) ? weights : Side.Gather(weights, order);
 
     static bool IsEven(double[] weights) => !weights.AsSpan().ContainsAnyExcept(weights[0]);
 }
