@@ -205,7 +205,8 @@ COLUMNS = [
 EXPLANATION = """
 Seconds are medians of the solver alone. Peers are handed a finished cost matrix, whose time is `setup_s` in peers.csv; ours start from the
 points, so their time includes every cost. `OT ...` is the library in a warm process; `ot command, ...` the first solve of a fresh process, as
-the command reports it. On the line, `OT univariate` makes plan and potentials too, `OT univariate distance` the value alone, as the peers do. "Times ours" divides by the fastest converged `OT` row of the case. "Cost off by" is relative: to the least cost
+the command reports it. On the line `OT univariate` makes plan and potentials too, `OT univariate distance` the value alone, as the peers do.
+"Times ours" divides by the fastest converged `OT` row of the case. "Cost off by" is relative: to the least cost
 found for exact methods, to the answer of least marginal error for entropic ones. All entropic rows stop at an L1 marginal error of 1e-6; POT
 looks at its error every tenth iteration. Epsilon is given as a fraction of the largest cost. Sliced distances use 500 random directions.
 Peak memory is that of the whole process, runtime and input included.

@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using System.Runtime.ExceptionServices;
 using OT.Geometries;
 using OT.Numerics;
 
@@ -15,7 +14,7 @@ internal sealed class LineTransform
 {
     const double Unit = 1.1102230246251565e-16; // 2⁻⁵³
     const double Tiny = 1e-150; // differences below it may lose all digits when they are squared
-    const int ParallelTargets = 1 << 14;
+    const int ManyTargets = 1 << 14; // below, no thread is worth the memory that asking for one takes
 
     readonly GroundCost _cost;
     readonly double _exponent;
@@ -67,15 +66,7 @@ internal sealed class LineTransform
             Pick(targets, order),
             cancellation
         );
-        int depth = 0;
-        try
-        {
-            depth = transform.Split(0, order.Length, 0, counted.Length - 1, 0);
-        }
-        catch (AggregateException failures)
-        {
-            ExceptionDispatchInfo.Throw(failures.Flatten().InnerExceptions[0]);
-        }
+        int depth = transform.Split(0, order.Length, 0, counted.Length - 1, 0);
         double slack = ((2 * depth) + 2) * transform.Error();
         for (int j = 0; j < order.Length; j++)
             minima[order[j]] = transform._minima[j] - slack;
@@ -90,7 +81,7 @@ internal sealed class LineTransform
         _cancellation.ThrowIfCancellationRequested();
         int middle = start + ((end - start) / 2);
         int best = Best(middle, low, high);
-        return end - start >= ParallelTargets
+        return end - start >= ManyTargets
             ? SplitTogether(start, middle, end, low, best, high, depth + 1)
             : Math.Max(Split(start, middle, low, best, depth + 1), Split(middle + 1, end, best, high, depth + 1));
     }
@@ -99,7 +90,8 @@ internal sealed class LineTransform
     {
         int left = 0,
             right = 0;
-        Parallel.Invoke(
+        Fork.Join(
+            end - start,
             () => left = Split(start, middle, low, best, depth),
             () => right = Split(middle + 1, end, best, high, depth)
         );
@@ -109,22 +101,34 @@ internal sealed class LineTransform
     /// <summary>The first best source of a target, whose value becomes its minimum.</summary>
     int Best(int target, int low, int high)
     {
-        double y = _y[target];
+        double y = _y[target],
+            scale = _scale,
+            exponent = _exponent;
+        ReadOnlySpan<double> x = _x.AsSpan(low, high - low + 1),
+            potentials = _potentials.AsSpan(low, x.Length);
         double least = double.PositiveInfinity;
-        int best = low;
-        for (int i = low; i <= high; i++)
+        int best = 0;
+        if (exponent == 2)
         {
-            double difference = Math.Abs(_x[i] - y);
-            double power =
-                _exponent == 2 ? difference * difference
-                : _exponent == 1 ? difference
-                : Math.Pow(difference, _exponent);
-            double value = (_scale * power) - _potentials[i];
-            if (value < least)
-                (least, best) = (value, i);
+            for (int i = 0; i < x.Length; i++)
+            {
+                double value = (scale * ((x[i] - y) * (x[i] - y))) - potentials[i];
+                if (value < least)
+                    (least, best) = (value, i);
+            }
+        }
+        else
+        {
+            for (int i = 0; i < x.Length; i++)
+            {
+                double difference = Math.Abs(x[i] - y);
+                double value = (scale * (exponent == 1 ? difference : Math.Pow(difference, exponent))) - potentials[i];
+                if (value < least)
+                    (least, best) = (value, i);
+            }
         }
         _minima[target] = least;
-        return best;
+        return low + best;
     }
 
     /// <summary>δ: how far a value here, or a cost as the geometry evaluates it, may lie from the same with real numbers.</summary>

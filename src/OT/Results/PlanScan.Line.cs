@@ -14,7 +14,13 @@ internal sealed partial class PlanScan
 
     internal PlanScan RunOnLine()
     {
-        var cloud = (PointCloud)geometry;
+        Fork.Join(_n + _m, ScanEntries, TransformOnLine);
+        Progress?.Invoke(1);
+        return this;
+    }
+
+    void ScanEntries()
+    {
         SparseMatrix entries = ((SparsePlan)plan).Values;
         RowSums = new double[_n];
         RowScale = RowTargets is null ? [] : new double[_n];
@@ -44,8 +50,11 @@ internal sealed partial class PlanScan
         ScaledColumnSums = Array.ConvertAll(scaled, sum => sum.Value);
         // A little above the largest of all pairs, as rounded powers of longer ways may be smaller.
         MaxCost = geometry.MagnitudeBound * (1 + 1e-9);
-        Progress?.Invoke(0.5);
+    }
 
+    void TransformOnLine()
+    {
+        var cloud = (PointCloud)geometry;
         if (G is not null)
         {
             double[] g = Array.ConvertAll(G, value => double.IsFinite(value) ? value : 0);
@@ -60,7 +69,5 @@ internal sealed partial class PlanScan
                 cloud.Target.Values,
                 cancellation
             );
-        Progress?.Invoke(1);
-        return this;
     }
 }

@@ -6,8 +6,6 @@ namespace OT.Solvers.Exact;
 /// <summary>A measure on the line: positions in ascending order with their weights.</summary>
 internal sealed class Side
 {
-    const int ParallelCount = 1 << 14;
-
     Side(double[] positions, double[] weights, double mass, double massSlack)
     {
         (Positions, Weights, Mass, MassSlack) = (positions, weights, mass, massSlack);
@@ -39,20 +37,8 @@ internal sealed class Side
         Side source = Of(x, a, period, nameof(x), nameof(a)),
             target = Of(y, b, period, nameof(y), nameof(b));
         target.ScaleTo(source);
-        Together(source.Count + target.Count, source.Sort, target.Sort);
+        Fork.Join(source.Count + target.Count, source.Sort, target.Sort);
         return (source, target);
-    }
-
-    /// <summary>Does two things, on two threads where they are long.</summary>
-    public static void Together(int count, Action first, Action second)
-    {
-        if (count >= ParallelCount)
-        {
-            Parallel.Invoke(first, second);
-            return;
-        }
-        first();
-        second();
     }
 
     /// <summary>The weights, written out where they are all the same.</summary>
