@@ -19,7 +19,7 @@ namespace OT.Benchmarks;
 static class PeerTimings
 {
     const string Usage =
-        "usage: peers sinkhorn|network-simplex|assignment|univariate|sliced X.npy Y.npy EPSILON TOLERANCE POWER REPEATS BUDGET_SECONDS THREADS";
+        "usage: peers sinkhorn|network-simplex|assignment|univariate|univariate-distance|sliced X.npy Y.npy EPSILON TOLERANCE POWER REPEATS BUDGET_SECONDS THREADS";
 
     public static int Run(string[] args)
     {
@@ -36,9 +36,15 @@ static class PeerTimings
         Matrix y = NpyFile.Read(target).ToMatrix();
         using var backend = new ManagedBackend(threads);
         Answer Solve() =>
-            method == "sliced"
-                ? new(Sliced.Distance(Measure.Uniform(x), Measure.Uniform(y), power, new() { Projections = 500 }).Distance)
-                : Answer.Of(SolveOnce(method, x, y, epsilon, tolerance, power, backend));
+            method switch
+            {
+                "sliced" => new(
+                    Sliced.Distance(Measure.Uniform(x), Measure.Uniform(y), power, new() { Projections = 500 }).Distance
+                ),
+                // The value without plan, potentials and problem, as the peers give it; not rooted, as theirs.
+                "univariate-distance" => new(Math.Pow(Transport.Distance(x, y, power), power)),
+                _ => Answer.Of(SolveOnce(method, x, y, epsilon, tolerance, power, backend)),
+            };
 
         // The first run compiles. Tiered compilation replaces code in the background for a while after that: those runs do not count either.
         var clock = Stopwatch.StartNew();

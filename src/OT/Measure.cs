@@ -94,6 +94,6 @@ public sealed class Measure
         return new Measure(scaled, Points, MassSlack);
     }
 
-    const double DoubleSlack = 1e-9;
+    internal const double DoubleSlack = 1e-9;
     const double SingleSlack = 1e-5;
 }

@@ -119,8 +119,15 @@ public static class Transport
     /// <param name="cancellation">Cancels the solve.</param>
     /// <exception cref="ArgumentException">A cloud is empty or not finite, dimensions differ, p is below 1, or the solve would not fit in memory.</exception>
     /// <exception cref="OperationCanceledException">Cancelled: half a distance is none.</exception>
-    public static double Distance(Matrix x, Matrix y, double p = 2, CancellationToken cancellation = default) =>
-        Distance(Measure.Uniform(x), Measure.Uniform(y), p, cost: null, cancellation);
+    /// <remarks>On the line (d = 1) two sorts and a sum, without plan or problem.</remarks>
+    public static double Distance(Matrix x, Matrix y, double p = 2, CancellationToken cancellation = default)
+    {
+        if (x is not { Columns: 1 } || y is not { Columns: 1 })
+            return Distance(Measure.Uniform(x), Measure.Uniform(y), p, cost: null, cancellation);
+        Guard.InRange(p, 1, double.MaxValue);
+        cancellation.ThrowIfCancellationRequested();
+        return Univariate.Distance(x.Values, [], y.Values, [], p);
+    }
 
     /// <summary><c>W_p(a, b) = (min_P Σ P_ij c(x_i, y_j)^p)^(1/p)</c> between two measures of equal mass. Weights are taken as they are: mass is not normalised.</summary>
     /// <remarks>Powers that would leave the range of doubles are taken in units of the longest way that a plan needs.</remarks>

@@ -81,6 +81,12 @@ public abstract partial class GroundCost
     /// <summary>p where the cost of one-dimensional points is a multiple of <c>|x − y|^p</c>; null otherwise.</summary>
     internal virtual double? DifferenceExponent => null;
 
+    /// <summary>
+    /// Where <see cref="DifferenceExponent"/> is set: the largest relative error of <see cref="Evaluate"/> on the line for differences above 1e-150, in units of 2⁻⁵³
+    /// and but for underflow; null where none is known.
+    /// </summary>
+    internal virtual double? DifferenceError => DifferenceExponent is null ? null : 4;
+
     /// <summary>Refuses points where the cost is not defined.</summary>
     internal virtual void CheckPoints(Matrix points, string name) { }
 
@@ -117,6 +123,12 @@ public abstract partial class GroundCost
                 high = double.NegativeInfinity;
             foreach (Matrix cloud in (ReadOnlySpan<Matrix>)[source, target])
             {
+                if (cloud.Columns == 1)
+                {
+                    low = Math.Min(low, TensorPrimitives.Min(cloud.Values));
+                    high = Math.Max(high, TensorPrimitives.Max(cloud.Values));
+                    continue;
+                }
                 for (int i = 0; i < cloud.Rows; i++)
                 {
                     low = Math.Min(low, cloud[i, k]);
@@ -387,6 +399,8 @@ public abstract partial class GroundCost
     sealed class PowerCost(GroundCost inner, double p) : GroundCost
     {
         internal override double? DifferenceExponent => p * inner.DifferenceExponent;
+
+        internal override double? DifferenceError => inner is PowerCost ? null : (p * inner.DifferenceError) + 4;
 
         public override string Name => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{inner.Name}^{p}");
 

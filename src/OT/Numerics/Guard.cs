@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 
 namespace OT.Numerics;
@@ -50,6 +51,9 @@ internal static class Guard
     /// <summary>Refuses NaN and infinities; the message gives the index and the value.</summary>
     public static void Finite(ReadOnlySpan<double> values, [CallerArgumentExpression(nameof(values))] string name = "")
     {
+        // The largest magnitude is NaN where a value is.
+        if (values.IsEmpty || double.IsFinite(TensorPrimitives.MaxMagnitude(values)))
+            return;
         for (int i = 0; i < values.Length; i++)
         {
             if (!double.IsFinite(values[i]))

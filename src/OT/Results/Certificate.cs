@@ -69,7 +69,10 @@ public sealed class Certificate
     /// <exception cref="ArgumentException">Shapes differ, or the plan holds a negative or non-finite mass.</exception>
     /// <exception cref="NotSupportedException">The regulariser is not one of none and entropy.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    /// <remarks>Cost O(nm) over all processors, the same bits for any number of them; a custom ground cost or geometry is called from several threads.</remarks>
+    /// <remarks>
+    /// Cost O(nm) over all processors, the same bits for any number of them; a custom ground cost or geometry is called from several threads. A sparse plan between points
+    /// on the line, for a convex cost of the difference and without a regulariser: O((n + m) log(n + m)) from four million pairs on.
+    /// </remarks>
     public static Certificate Verify(
         LinearProblem problem,
         TransportPlan plan,

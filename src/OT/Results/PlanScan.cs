@@ -7,7 +7,7 @@ namespace OT.Results;
 
 /// <summary>One streaming pass over the rows of a cost and of a plan, in fixed chunks whose partial results are joined in order: the same bits for any thread count.</summary>
 /// <remarks>What is asked for is set before <see cref="Run"/>, what was found is read after it. Memory: O(n) and at most 32 sets of O(m).</remarks>
-internal sealed class PlanScan(Geometry geometry, TransportPlan plan, CancellationToken cancellation)
+internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, CancellationToken cancellation)
 {
     const int Block = 16; // rows added plainly before they enter a compensated sum
     const int MaxChunks = 32;
@@ -81,7 +81,9 @@ internal sealed class PlanScan(Geometry geometry, TransportPlan plan, Cancellati
 
     /// <summary>Makes the pass.</summary>
     /// <exception cref="ArgumentException">The plan holds a mass that is negative or not finite.</exception>
-    public PlanScan Run()
+    public PlanScan Run() => IsOnLine && (long)_n * _m >= LinePairs ? RunOnLine() : RunOverPairs();
+
+    internal PlanScan RunOverPairs()
     {
         RowSums = new double[_n];
         RowScale = RowTargets is null ? [] : new double[_n];
@@ -241,9 +243,16 @@ internal sealed class PlanScan(Geometry geometry, TransportPlan plan, Cancellati
         for (int j = 0; j < masses.Length; j++)
         {
             if (!(masses[j] >= 0) || double.IsInfinity(masses[j]))
-                throw new ArgumentException($"{name}[{row}, {j}] is {masses[j]}: a mass must be finite and not negative.", name);
+                ThrowMass(row, j, masses[j], name);
         }
         throw new ArgumentException($"The masses of row {row} of the plan overflow.", name);
+    }
+
+    static void ThrowMass(int row, int column, double mass, string name)
+    {
+        if (mass >= 0 && double.IsFinite(mass))
+            throw new ArgumentException($"The masses of row {row} of the plan overflow.", name);
+        throw new ArgumentException($"{name}[{row}, {column}] is {mass}: a mass must be finite and not negative.", name);
     }
 
     /// <summary>What one chunk of rows found.</summary>

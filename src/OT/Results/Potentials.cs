@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using OT.Numerics;
 
 namespace OT.Results;
@@ -21,6 +22,8 @@ public sealed class Potentials
         (_f, _g) = (f.ToArray(), g.ToArray());
     }
 
+    Potentials(double[] f, double[] g) => (_f, _g) = (f, g);
+
     /// <summary>Source potential, length n.</summary>
     public ReadOnlySpan<double> F => _f;
 
@@ -32,11 +35,17 @@ public sealed class Potentials
     {
         ArgumentNullException.ThrowIfNull(a);
         ArgumentNullException.ThrowIfNull(b);
-        double shift = (Summation.Dot(b.Weights, _g) - Summation.Dot(a.Weights, _f)) / (a.Mass + b.Mass);
-        var f = new double[_f.Length];
-        var g = new double[_g.Length];
-        System.Numerics.Tensors.TensorPrimitives.Add(_f, shift, f);
-        System.Numerics.Tensors.TensorPrimitives.Subtract(_g, shift, g);
+        return Centred(_f.AsSpan().ToArray(), _g.AsSpan().ToArray(), a, b);
+    }
+
+    /// <summary>Takes two vectors over and shifts them to the gauge <c>⟨a, f⟩ = ⟨b, g⟩</c>.</summary>
+    internal static Potentials Centred(double[] f, double[] g, Measure a, Measure b)
+    {
+        double shift = (Summation.Dot(b.Weights, g) - Summation.Dot(a.Weights, f)) / (a.Mass + b.Mass);
+        TensorPrimitives.Add(f, shift, f);
+        TensorPrimitives.Subtract(g, shift, g);
+        Guard.Finite(f);
+        Guard.Finite(g);
         return new Potentials(f, g);
     }
 }

@@ -40,7 +40,7 @@ public sealed class TransportResult : SolverResult
     /// </summary>
     public double MarginalError { get; init; }
 
-    /// <summary>Recomputes values, bounds and errors in a separate pass that shares no code with the solvers. Made once; cost O(nm).</summary>
+    /// <summary>Recomputes values, bounds and errors in a separate pass that shares no code with the solvers. Made once; cost as <see cref="Certificate.Verify"/>.</summary>
     /// <exception cref="InvalidOperationException">The problem is infeasible: there is no plan to certify.</exception>
     public Certificate Certify() =>
         Status == SolverStatus.Infeasible

@@ -48,4 +48,26 @@ public class SummationTests
                 Assert.Equal(1000 * (x[k] * 0.1), sums[k] + corrections[k], 4 * Approx.Unit * 1000 * (x[k] * 0.1));
         }
     }
+
+    [Fact]
+    public void Lanes_add_up_to_the_sum_whatever_the_length_and_the_cuts()
+    {
+        var random = new SeededRandom(9);
+        for (int n = 0; n <= 70; n++)
+        {
+            double[] x = [.. Enumerable.Range(0, n).Select(_ => random.NextNormal() * Math.Pow(10, random.NextInt(20)))];
+            Compensated expected = default;
+            foreach (double value in x)
+                expected.Add(value);
+            double tolerance = 1e-30 * x.Sum(Math.Abs);
+            Assert.Equal(expected.Value, Summation.Sum(x), Math.Max(tolerance, 1e-15 * Math.Abs(expected.Value)));
+            var lanes = new CompensatedLanes();
+            lanes.Add(x.AsSpan(0, n / 16 * 8));
+            lanes.Add(x.AsSpan(n / 16 * 8));
+            Assert.Equal(Summation.Sum(x), lanes.Value);
+        }
+        Assert.Equal(double.PositiveInfinity, Summation.Sum([.. Enumerable.Repeat(1.0, 20), double.PositiveInfinity]));
+        Assert.Equal(double.PositiveInfinity, Summation.Sum([double.PositiveInfinity, .. Enumerable.Repeat(1.0, 20)]));
+        Assert.Equal(9, Summation.Dot([0, 1, 1, 1, 1, 1, 1, 1, 1, 1], [double.PositiveInfinity, 1, 1, 1, 1, 1, 1, 1, 1, 1]));
+    }
 }

@@ -6,10 +6,12 @@ namespace OT.Solvers.Exact;
 internal static class Circle
 {
     /// <summary><c>W_1 = ∫ |F − G − t| dx</c> with t the weighted median of F − G.</summary>
-    public static double FirstPower(in Side source, in Side target)
+    public static double FirstPower(Side source, Side target)
     {
-        int n = source.Positions.Length,
-            m = target.Positions.Length;
+        int n = source.Count,
+            m = target.Count;
+        double[] a = source.WrittenWeights(),
+            b = target.WrittenWeights();
         // Between neighbouring points of both sides F − G is constant; the last piece goes over 1 to the first point.
         var levels = new double[n + m];
         var lengths = new double[n + m];
@@ -19,24 +21,24 @@ internal static class Circle
         {
             bool fromSource = j == m || (i < n && source.Positions[i] <= target.Positions[j]);
             double at = fromSource ? source.Positions[i] : target.Positions[j];
-            level.Add(fromSource ? source.Weights[i++] : -target.Weights[j++]);
+            level.Add(fromSource ? a[i++] : -b[j++]);
             double next = Math.Min(i < n ? source.Positions[i] : 1 + first, j < m ? target.Positions[j] : 1 + first);
             (levels[k], lengths[k]) = (level.Value, next - at);
         }
-        double[] sorted = [.. levels];
-        double[] weights = [.. lengths];
-        Array.Sort(sorted, weights);
-        int median = 0;
-        for (double below = weights[0]; below < 0.5 && median < sorted.Length - 1; below += weights[median])
-            median++;
+        var order = new int[n + m];
+        RadixSort.Order(levels, order);
+        int rank = 0;
+        for (double below = lengths[order[0]]; below < 0.5 && rank < order.Length - 1; below += lengths[order[rank]])
+            rank++;
+        double median = levels[order[rank]];
         Compensated sum = default;
         for (int k = 0; k < levels.Length; k++)
-            sum.Add(lengths[k] * Math.Abs(levels[k] - sorted[median]));
+            sum.Add(lengths[k] * Math.Abs(levels[k] - median));
         return sum.Value;
     }
 
     /// <summary><c>(min_θ ∫ |F⁻¹(q) − G⁻¹(q − θ)|^p dq)^(1/p)</c>, quantiles continued by <c>G⁻¹(q + mass) = G⁻¹(q) + 1</c>.</summary>
-    public static double Power(in Side source, in Side target, double p)
+    public static double Power(Side source, Side target, double p)
     {
         var turn = new Turn(source, target, p);
         // Convex and piecewise linear: tangents from both sides meet below the minimum, and at it once they belong to neighbouring pieces.
@@ -86,7 +88,7 @@ internal static class Circle
         readonly double _mass;
         readonly double _p;
 
-        public Turn(in Side source, in Side target, double p)
+        public Turn(Side source, Side target, double p)
         {
             (_x, _levelX) = Levels(source);
             (_y, _levelY) = Levels(target);
@@ -94,16 +96,17 @@ internal static class Circle
         }
 
         /// <summary>Points with mass, and the cumulative weight at the end of each; the last is the mass exactly.</summary>
-        static (double[] Positions, double[] Ends) Levels(in Side side)
+        static (double[] Positions, double[] Ends) Levels(Side side)
         {
+            double[] weights = side.WrittenWeights();
             var positions = new List<double>();
             var ends = new List<double>();
             Compensated level = default;
-            for (int i = 0; i < side.Weights.Length; i++)
+            for (int i = 0; i < weights.Length; i++)
             {
-                if (side.Weights[i] == 0)
+                if (weights[i] == 0)
                     continue;
-                level.Add(side.Weights[i]);
+                level.Add(weights[i]);
                 positions.Add(side.Positions[i]);
                 ends.Add(Math.Min(level.Value, side.Mass));
             }

@@ -170,9 +170,24 @@ internal sealed class ExactProblem
         }
         var plan = new SparsePlan(SparseMatrix.FromTriples(Rows, Columns, rows, columns, masses));
         (double[] a, double[] b) = plan.Marginals();
+        double error = Summation.L1Distance(a, Problem.A.Weights) + Summation.L1Distance(b, Problem.B.Weights);
+        return Answer(status, iterations, plan, cost.Value, error, potentials, message);
+    }
+
+    /// <summary>Puts the result together from a plan, its cost and its marginal error.</summary>
+    public TransportResult Answer(
+        SolverStatus status,
+        int iterations,
+        SparsePlan plan,
+        double cost,
+        double marginalError,
+        Potentials? potentials,
+        string message = ""
+    )
+    {
         if (message.Length > 0)
             Remark(message);
-        if (status == SolverStatus.Converged && !double.IsFinite(cost.Value))
+        if (status == SolverStatus.Converged && !double.IsFinite(cost))
         {
             status = SolverStatus.NumericalFailure;
             Remark("The transport cost overflows: scale the costs or the masses down.");
@@ -184,8 +199,8 @@ internal sealed class ExactProblem
             Problem = Problem,
             Plan = plan,
             Potentials = potentials,
-            TransportCost = cost.Value,
-            MarginalError = Summation.L1Distance(a, Problem.A.Weights) + Summation.L1Distance(b, Problem.B.Weights),
+            TransportCost = cost,
+            MarginalError = marginalError,
             Message = Message,
         };
     }

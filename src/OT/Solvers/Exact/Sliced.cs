@@ -5,7 +5,8 @@ namespace OT.Solvers.Exact;
 
 /// <summary>Sliced and max-sliced Wasserstein distances: one-dimensional transport of projections on directions of the unit sphere.</summary>
 /// <remarks>
-/// O((n + m)(d + log(n + m))) per direction and O(n + m) memory. Both are at most W_p of the full problem with Euclidean cost. Sources: Bonneel, Rabin, Peyré, Pfister, J. Math.
+/// O((n + m) d) per direction, directions side by side on all processors, the same bits for any number of them. Memory: one copy of the points, and for every
+/// thread at most 16 projections of each. Both are at most W_p of the full problem with Euclidean cost. Sources: Bonneel, Rabin, Peyré, Pfister, J. Math.
 /// Imaging Vis. 51, 2015; Deshpande et al., CVPR 2019 (max-sliced); docs/theory/exact.md.
 /// </remarks>
 public static class Sliced
@@ -16,18 +17,35 @@ public static class Sliced
     /// <param name="p">1 ≤ p &lt; ∞; 2 by default.</param>
     /// <param name="options">Number of directions and seed.</param>
     /// <exception cref="ArgumentException">A measure has no points, dimensions or masses differ, or p is out of range.</exception>
-    public static SlicedResult Distance(Measure a, Measure b, double p = 2, SlicedOptions? options = null)
+    public static SlicedResult Distance(Measure a, Measure b, double p = 2, SlicedOptions? options = null) =>
+        Distance(a, b, p, options, threads: -1, Simd.Width);
+
+    internal static SlicedResult Distance(Measure a, Measure b, double p, SlicedOptions? options, int threads, int width)
     {
-        var slices = new Slices(a, b, p);
+        var clouds = new Clouds(a, b, p, width);
         options = Checked(options);
         var random = new SeededRandom(options.Seed);
-        var theta = new double[slices.Dimension];
+        int d = clouds.Dimension,
+            block = clouds.Block,
+            blocks = (options.Projections + block - 1) / block;
+        var thetas = new double[Guard.ArrayLength(options.Projections, d, "the directions")];
+        for (int k = 0; k < options.Projections; k++)
+            Draw(random, thetas.AsSpan(k * d, d));
         var values = new double[options.Projections];
-        foreach (ref double value in values.AsSpan())
-        {
-            Draw(random, theta);
-            value = slices.Value(theta);
-        }
+        Parallel.For(
+            0,
+            blocks,
+            new ParallelOptions { MaxDegreeOfParallelism = threads },
+            () => new Slices(clouds, block),
+            (at, _, slices) =>
+            {
+                int start = at * block,
+                    count = Math.Min(block, values.Length - start);
+                slices.Values(thetas.AsSpan(start * d, count * d), values.AsSpan(start, count));
+                return slices;
+            },
+            _ => { }
+        );
         double mean = Summation.Sum(values) / values.Length;
         Compensated squares = default;
         foreach (double value in values)
@@ -41,27 +59,34 @@ public static class Sliced
     }
 
     /// <summary>A lower bound of <c>max_θ W_p(⟨θ, x⟩, ⟨θ, y⟩)</c>, and so of W_p, by gradient ascent on the sphere from several starts.</summary>
-    /// <inheritdoc cref="Distance"/>
+    /// <inheritdoc cref="Distance(Measure, Measure, double, SlicedOptions?)"/>
     public static SlicedResult MaxDistance(Measure a, Measure b, double p = 2, SlicedOptions? options = null)
     {
-        var slices = new Slices(a, b, p);
+        var clouds = new Clouds(a, b, p, Simd.Width);
         options = Checked(options);
         var random = new SeededRandom(options.Seed);
-        var best = new double[slices.Dimension];
-        double bestValue = -1;
-        var theta = new double[slices.Dimension];
-        for (int start = 0; start < options.Restarts; start++)
+        var starts = new double[options.Restarts][];
+        for (int start = 0; start < starts.Length; start++)
         {
-            if (start > 0 || !slices.MeanDifference(theta))
-                Draw(random, theta);
-            double value = Ascend(slices, theta, options.AscentSteps);
-            if (value > bestValue)
-            {
-                bestValue = value;
-                theta.CopyTo(best, 0);
-            }
+            starts[start] = new double[clouds.Dimension];
+            if (start > 0 || !clouds.MeanDifference(starts[start]))
+                Draw(random, starts[start]);
         }
-        return new SlicedResult(Math.Pow(bestValue, 1 / p), bestValue, 0, slices.Evaluations, [.. best]);
+        var values = new double[starts.Length];
+        int evaluations = 0;
+        Parallel.For(
+            0,
+            starts.Length,
+            () => new Slices(clouds, 1),
+            (start, _, slices) =>
+            {
+                values[start] = Ascend(slices, starts[start], options.AscentSteps);
+                return slices;
+            },
+            slices => Interlocked.Add(ref evaluations, slices.Evaluations)
+        );
+        int best = Array.IndexOf(values, values.Max());
+        return new SlicedResult(Math.Pow(values[best], 1 / p), values[best], 0, evaluations, [.. starts[best]]);
     }
 
     /// <summary>θ ← normalise(θ + t ∇W / |∇W|), t halved until the value grows and doubled after it did.</summary>
@@ -74,15 +99,15 @@ public static class Sliced
         double t = 1;
         for (int step = 0; step < steps; step++)
         {
-            double along = TensorPrimitives.Dot<double>(gradient, theta);
+            double along = Summation.Dot(gradient, theta);
             TensorPrimitives.MultiplyAdd(theta, -along, gradient, gradient);
-            double norm = TensorPrimitives.Norm<double>(gradient);
+            double norm = Norm(gradient);
             if (norm <= leastStep * Math.Abs(along))
                 break;
             while (true)
             {
                 TensorPrimitives.MultiplyAdd(gradient, t / norm, theta, trial);
-                TensorPrimitives.Divide(trial, TensorPrimitives.Norm<double>(trial), trial);
+                TensorPrimitives.Divide(trial, Norm(trial), trial);
                 if (slices.Value(trial) > value)
                     break;
                 t /= 2;
@@ -96,14 +121,14 @@ public static class Sliced
         return value;
     }
 
-    static void Draw(SeededRandom random, double[] theta)
+    static void Draw(SeededRandom random, Span<double> theta)
     {
         double norm;
         do
         {
-            foreach (ref double value in theta.AsSpan())
+            foreach (ref double value in theta)
                 value = random.NextNormal();
-            norm = TensorPrimitives.Norm<double>(theta);
+            norm = Norm(theta);
         } while (!(norm > 0));
         TensorPrimitives.Divide(theta, norm, theta);
     }
@@ -115,33 +140,25 @@ public static class Sliced
         return options;
     }
 
-    /// <summary>Two clouds and the workspace to project them.</summary>
-    sealed class Slices
-    {
-        readonly Matrix _x;
-        readonly Matrix _y;
-        readonly double[] _a;
-        readonly double[] _b;
-        readonly double _mass;
-        readonly double _p;
-        readonly double[] _projectedX;
-        readonly double[] _projectedY;
-        readonly double[] _sortedA;
-        readonly double[] _sortedB;
-        readonly int[] _orderX;
-        readonly int[] _orderY;
+    static double Norm(ReadOnlySpan<double> vector) => Math.Sqrt(Summation.Dot(vector, vector));
 
-        public Slices(Measure a, Measure b, double p)
+    /// <summary>The two measures, checked, with equal masses and packed points.</summary>
+    sealed class Clouds
+    {
+        const int MaxBlock = 16;
+        const int BlockDoubles = 1 << 19; // 4 MiB of projections
+
+        public Clouds(Measure a, Measure b, double p, int width)
         {
             ArgumentNullException.ThrowIfNull(a);
             ArgumentNullException.ThrowIfNull(b);
-            _x = a.Points ?? throw new ArgumentException("The source measure has no points.", nameof(a));
-            _y = b.Points ?? throw new ArgumentException("The target measure has no points.", nameof(b));
-            if (_x.Columns != _y.Columns || _x.Columns == 0)
+            Matrix x = a.Points ?? throw new ArgumentException("The source measure has no points.", nameof(a));
+            Matrix y = b.Points ?? throw new ArgumentException("The target measure has no points.", nameof(b));
+            if (x.Columns != y.Columns || x.Columns == 0)
             {
                 throw new ArgumentException(
                     ExactProblem.Text(
-                        $"Source points have {_x.Columns} coordinates, target points {_y.Columns}: the counts must be equal and positive."
+                        $"Source points have {x.Columns} coordinates, target points {y.Columns}: the counts must be equal and positive."
                     ),
                     nameof(b)
                 );
@@ -153,86 +170,148 @@ public static class Sliced
                     nameof(b)
                 );
             }
-            _p = Guard.InRange(p, 1, double.MaxValue);
-            _a = a.Weights.ToArray();
-            _b = b.Weights.ToArray();
-            _mass = a.Mass;
-            TensorPrimitives.Multiply(_b, a.Mass / b.Mass, _b);
-            (_projectedX, _projectedY) = (new double[a.Count], new double[b.Count]);
-            (_sortedA, _sortedB) = (new double[a.Count], new double[b.Count]);
-            (_orderX, _orderY) = (new int[a.Count], new int[b.Count]);
+            P = Guard.InRange(p, 1, double.MaxValue);
+            Mass = a.Mass;
+            A = a.Weights.ToArray();
+            B = b.Weights.ToArray();
+            TensorPrimitives.Multiply(B, a.Mass / b.Mass, B);
+            IsEven = A.Length == B.Length && !a.Weights.ContainsAnyExcept(A[0]) && !b.Weights.ContainsAnyExcept(b.Weights[0]);
+            (X, Y) = (x, y);
+            (PackedX, PackedY) = (new RowPanels(x, width), new RowPanels(y, width));
+            Block = Math.Clamp(BlockDoubles / (x.Rows + y.Rows), 1, MaxBlock);
         }
 
-        public int Dimension => _x.Columns;
+        public double P { get; }
+
+        public double Mass { get; }
+
+        public double[] A { get; }
+
+        /// <summary>b, scaled to the mass of a.</summary>
+        public double[] B { get; }
+
+        /// <summary>As many points on both sides, all of the same weight.</summary>
+        public bool IsEven { get; }
+
+        public Matrix X { get; }
+
+        public Matrix Y { get; }
+
+        public RowPanels PackedX { get; }
+
+        public RowPanels PackedY { get; }
+
+        public int Dimension => X.Columns;
+
+        /// <summary>Directions that are projected on together.</summary>
+        public int Block { get; }
+
+        /// <summary>The unit vector between the means; false when they coincide.</summary>
+        public bool MeanDifference(Span<double> theta)
+        {
+            theta.Clear();
+            for (int i = 0; i < X.Rows; i++)
+                TensorPrimitives.MultiplyAdd(X.Row(i), A[i] / Mass, theta, theta);
+            for (int j = 0; j < Y.Rows; j++)
+                TensorPrimitives.MultiplyAdd(Y.Row(j), -B[j] / Mass, theta, theta);
+            double norm = Norm(theta);
+            if (!(norm > 0))
+                return false;
+            TensorPrimitives.Divide(theta, norm, theta);
+            return true;
+        }
+    }
+
+    /// <summary>The projections of two clouds, and the workspace of one thread.</summary>
+    sealed class Slices(Clouds clouds, int block)
+    {
+        readonly double[] _projectedX = new double[Guard.ArrayLength(block, clouds.PackedX.Stride, "the projections")];
+        readonly double[] _projectedY = new double[Guard.ArrayLength(block, clouds.PackedY.Stride, "the projections")];
+        Order? _x;
+        Order? _y;
 
         public int Evaluations { get; private set; }
+
+        /// <summary>W_p^p of the projections on each direction.</summary>
+        public void Values(ReadOnlySpan<double> thetas, Span<double> values)
+        {
+            Project(thetas);
+            for (int k = 0; k < values.Length; k++)
+            {
+                Span<double> x = _projectedX.AsSpan(k * clouds.PackedX.Stride, clouds.X.Rows),
+                    y = _projectedY.AsSpan(k * clouds.PackedY.Stride, clouds.Y.Rows);
+                if (clouds.IsEven)
+                {
+                    RadixSort.Sort(x);
+                    RadixSort.Sort(y);
+                    values[k] = clouds.A[0] * Univariate.EvenPower(x, y, clouds.P);
+                }
+                else
+                {
+                    Sort(x, y);
+                    values[k] = Univariate.Power(_x!.Positions, _x.Weights, _y!.Positions, _y.Weights, clouds.P);
+                }
+            }
+        }
 
         /// <summary>W_p^p of the projections.</summary>
         public double Value(ReadOnlySpan<double> theta)
         {
-            Project(theta);
-            return Univariate.Power(new Side(_projectedX, _sortedA, _mass, 0), new Side(_projectedY, _sortedB, _mass, 0), _p);
+            double value = 0;
+            Values(theta, new Span<double>(ref value));
+            return value;
         }
 
         /// <summary>W_p^p of the projections, and its gradient <c>Σ P_ij p |d|^(p−1) sign(d) (x_i − y_j)</c> in θ.</summary>
         public double Gradient(ReadOnlySpan<double> theta, Span<double> gradient)
         {
             Project(theta);
+            Sort(_projectedX.AsSpan(0, clouds.X.Rows), _projectedY.AsSpan(0, clouds.Y.Rows));
             gradient.Clear();
             Compensated value = default;
-            var stairs = new Staircase(_sortedA, _sortedB);
+            double p = clouds.P;
+            var stairs = new Staircase(_x!.Weights, _y!.Weights);
             do
             {
-                double d = _projectedX[stairs.I] - _projectedY[stairs.J];
+                double d = _x.Positions[stairs.I] - _y.Positions[stairs.J];
                 if (stairs.Mass == 0 || d == 0)
                     continue;
-                value.Add(stairs.Mass * Univariate.Power(Math.Abs(d), _p));
-                double slope = stairs.Mass * _p * Math.Sign(d) * Univariate.Power(Math.Abs(d), _p - 1);
-                TensorPrimitives.MultiplyAdd(_x.Row(_orderX[stairs.I]), slope, gradient, gradient);
-                TensorPrimitives.MultiplyAdd(_y.Row(_orderY[stairs.J]), -slope, gradient, gradient);
+                value.Add(stairs.Mass * Univariate.Power(Math.Abs(d), p));
+                double slope = stairs.Mass * p * Math.Sign(d) * Univariate.Power(Math.Abs(d), p - 1);
+                TensorPrimitives.MultiplyAdd(clouds.X.Row(_x.Indices[stairs.I]), slope, gradient, gradient);
+                TensorPrimitives.MultiplyAdd(clouds.Y.Row(_y.Indices[stairs.J]), -slope, gradient, gradient);
             } while (stairs.Advance());
             return value.Value;
         }
 
-        /// <summary>The unit vector between the means; false when they coincide.</summary>
-        public bool MeanDifference(Span<double> theta)
+        void Project(ReadOnlySpan<double> thetas)
         {
-            theta.Clear();
-            for (int i = 0; i < _x.Rows; i++)
-                TensorPrimitives.MultiplyAdd(_x.Row(i), _a[i] / _mass, theta, theta);
-            for (int j = 0; j < _y.Rows; j++)
-                TensorPrimitives.MultiplyAdd(_y.Row(j), -_b[j] / _mass, theta, theta);
-            double norm = TensorPrimitives.Norm<double>(theta);
-            if (!(norm > 0))
-                return false;
-            TensorPrimitives.Divide(theta, norm, theta);
-            return true;
+            Evaluations += thetas.Length / clouds.Dimension;
+            clouds.PackedX.Multiply(thetas, _projectedX);
+            clouds.PackedY.Multiply(thetas, _projectedY);
         }
 
-        void Project(ReadOnlySpan<double> theta)
+        void Sort(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
         {
-            Evaluations++;
-            Project(_x, _a, theta, _projectedX, _orderX, _sortedA);
-            Project(_y, _b, theta, _projectedY, _orderY, _sortedB);
+            (_x ??= new(x.Length)).Sort(x, clouds.A);
+            (_y ??= new(y.Length)).Sort(y, clouds.B);
         }
+    }
 
-        static void Project(
-            Matrix points,
-            double[] weights,
-            ReadOnlySpan<double> theta,
-            double[] projected,
-            int[] order,
-            double[] sorted
-        )
+    /// <summary>Positions in ascending order, with their weights and the points that they belong to.</summary>
+    sealed class Order(int count)
+    {
+        public int[] Indices { get; } = new int[count];
+
+        public double[] Positions { get; } = new double[count];
+
+        public double[] Weights { get; } = new double[count];
+
+        public void Sort(ReadOnlySpan<double> positions, ReadOnlySpan<double> weights)
         {
-            for (int i = 0; i < projected.Length; i++)
-            {
-                projected[i] = TensorPrimitives.Dot(points.Row(i), theta);
-                order[i] = i;
-            }
-            Array.Sort(projected, order);
-            for (int i = 0; i < order.Length; i++)
-                sorted[i] = weights[order[i]];
+            RadixSort.Order(positions, Indices);
+            for (int i = 0; i < count; i++)
+                (Positions[i], Weights[i]) = (positions[Indices[i]], weights[Indices[i]]);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
@@ -7,13 +8,16 @@ namespace OT.Solvers.Exact;
 
 /// <summary>Exact transport on the line for a convex cost of the difference: sort both sides and match the cumulative weights.</summary>
 /// <remarks>
-/// O(n log n + m log m), O(n + m) memory. The plan has at most n + m − 1 entries. Takes point clouds of dimension 1 with squared Euclidean, Euclidean, city block,
+/// O(n + m) beside the powers: points are sorted by their digits, the two sides, and then plan and potentials, on two threads; the same bits for any number
+/// of them. O(n + m) memory. The plan has at most n + m − 1 entries. Takes point clouds of dimension 1 with squared Euclidean, Euclidean, city block,
 /// Chebyshev or Minkowski cost, or a power of these that is convex. Sources: Santambrogio, Optimal Transport for Applied Mathematicians, 2015, ch. 2; Delon, Salomon,
 /// Sobolevski, SIAM J. Appl. Math. 70, 2010 (circle); docs/theory/exact.md.
 /// </remarks>
 /// <param name="options">Checked, and watched for cancellation before the sort; there is nothing to iterate.</param>
 public sealed class Univariate(ExactOptions? options = null) : ISolver<LinearProblem, TransportResult>
 {
+    const int Piece = 512; // ways that stay in the first-level cache
+
     readonly ExactOptions _options = ExactOptions.Checked(options);
 
     /// <summary>Whether this solver takes the problem: points on the line, a cost <c>s |x − y|^p</c> with p ≥ 1, no regulariser, both marginals exact.</summary>
@@ -40,41 +44,19 @@ public sealed class Univariate(ExactOptions? options = null) : ISolver<LinearPro
         bool stopped = watch.Step(0) || watch.Stop(long.MaxValue / 2);
         var cloud = (PointCloud)problem.Geometry;
         // A stopped solve leaves the points in the order given: a feasible plan, not an optimal one.
-        int[] x = stopped ? [.. Enumerable.Range(0, exact.Rows)] : Order(cloud.Source.Values);
-        int[] y = stopped ? [.. Enumerable.Range(0, exact.Columns)] : Order(cloud.Target.Values);
-
-        var shipments = new List<(int Row, int Column, double Mass)>(x.Length + y.Length);
-        var f = new double[x.Length];
-        var g = new double[y.Length];
-        Compensated runningF = default,
-            runningG = default;
-        runningG.Add(problem.Geometry.Cost(x[0], y[0]));
-        g[y[0]] = runningG.Value;
-        var stairs = new Staircase(exact.Supply, x, exact.Demand, y);
-        for (bool more = true; more; )
-        {
-            (int i, int j, double mass) = (x[stairs.I], y[stairs.J], stairs.Mass);
-            if (mass > 0)
-                shipments.Add((i, j, mass));
-            more = stairs.Advance();
-            (int nextI, int nextJ) = (x[stairs.I], y[stairs.J]);
-            // Every step of the staircase is tight: the new potential differs from the last of its side by the difference of two costs.
-            double step = problem.Geometry.Cost(nextI, nextJ);
-            if (nextI != i)
-            {
-                runningF.Add(step);
-                runningF.Add(-problem.Geometry.Cost(i, j));
-                f[nextI] = runningF.Value;
-            }
-            else if (nextJ != j)
-            {
-                runningG.Add(step);
-                runningG.Add(-problem.Geometry.Cost(i, j));
-                g[nextJ] = runningG.Value;
-            }
-        }
-        Potentials? potentials = stopped ? null : new Potentials(f, g).Centred(problem.A, problem.B);
-        return exact.Answer(watch.Status, stopped ? 0 : 1, shipments, potentials);
+        int count = exact.Rows + exact.Columns;
+        int[] x = [],
+            y = [];
+        Fork.Join(
+            count,
+            () => x = stopped ? [.. Enumerable.Range(0, exact.Rows)] : RadixSort.Order(cloud.Source.Values),
+            () => y = stopped ? [.. Enumerable.Range(0, exact.Columns)] : RadixSort.Order(cloud.Target.Values)
+        );
+        var line = new Line(exact, cloud, x, y);
+        (SparsePlan Plan, double Cost, double MarginalError) found = default;
+        Potentials? potentials = null;
+        Fork.Join(count, () => found = line.Plan(), () => potentials = stopped ? null : line.Potentials());
+        return exact.Answer(watch.Status, stopped ? 0 : 1, found.Plan!, found.Cost, found.MarginalError, potentials);
     }
 
     /// <summary><c>W_p = (min Σ P_ij |x_i − y_j|^p)^(1/p)</c> on the line; the p-th root is taken, masses are not normalised.</summary>
@@ -83,7 +65,8 @@ public sealed class Univariate(ExactOptions? options = null) : ISolver<LinearPro
     /// <param name="y">m positions.</param>
     /// <param name="b">m weights of the same total up to 1e-9 relative; empty for 1/m each.</param>
     /// <param name="p">p ≥ 1, 2 by default; <c>+∞</c> gives the longest way of any mass.</param>
-    /// <exception cref="ArgumentException">Lengths or masses differ, a value is not finite, a weight is negative, or p &lt; 1.</exception>
+    /// <remarks>O(n + m). With as many points on both sides and equal weights the i-th goes to the i-th: two sorts of the positions and a sum.</remarks>
+    /// <exception cref="ArgumentException">Lengths or masses differ, a value is not finite, a weight is negative, p &lt; 1, or the longest way overflows.</exception>
     public static double Distance(
         ReadOnlySpan<double> x,
         ReadOnlySpan<double> a,
@@ -92,10 +75,15 @@ public sealed class Univariate(ExactOptions? options = null) : ISolver<LinearPro
         double p = 2
     )
     {
-        var source = Side.Of(x, a, nameof(x), nameof(a));
-        var target = Side.Of(y, b, nameof(y), nameof(b)).WithMass(source.Mass);
         CheckExponent(p);
-        return Distance(source, target, p);
+        (Side source, Side target) = Side.Pair(x, a, y, b);
+        double far = Farthest(source, target);
+        if (!double.IsFinite(far))
+            throw new ArgumentException("The longest way overflows: scale the positions down.", nameof(x));
+        if (double.IsPositiveInfinity(p) || far == 0)
+            return far;
+        // Dividing by the longest way first keeps the powers between 0 and 1.
+        return far * Math.Pow(Power(source, target, p, far), 1 / p);
     }
 
     /// <summary><c>W_p</c> on a circle, with the shorter of the two arcs between points as their distance; the p-th root is taken.</summary>
@@ -118,45 +106,94 @@ public sealed class Univariate(ExactOptions? options = null) : ISolver<LinearPro
     {
         Guard.Positive(circumference);
         Guard.InRange(p, 1, double.MaxValue);
-        var source = Side.Of(x, a, nameof(x), nameof(a), circumference);
-        var target = Side.Of(y, b, nameof(y), nameof(b), circumference).WithMass(source.Mass);
+        (Side source, Side target) = Side.Pair(x, a, y, b, circumference);
         // On the circle of length 1 powers stay between 0 and a few.
         return circumference * (p == 1 ? Circle.FirstPower(source, target) : Circle.Power(source, target, p));
     }
 
-    internal static void CheckExponent(double p)
+    static void CheckExponent(double p)
     {
         if (!(p >= 1))
             throw new ArgumentOutOfRangeException(nameof(p), ExactProblem.Text($"p is {p}: it must be 1 or more."));
     }
 
-    /// <summary>W_p of two sorted sides of equal mass.</summary>
-    internal static double Distance(in Side source, in Side target, double p)
+    /// <summary>The longest way of any mass in the monotone plan.</summary>
+    static double Farthest(Side source, Side target)
     {
         double far = 0;
-        var stairs = new Staircase(source.Weights, target.Weights);
+        if (source.IsEven && target.IsEven && source.Count == target.Count)
+        {
+            Span<double> ways = stackalloc double[Piece];
+            for (int start = 0; start < source.Count; start += Piece)
+                far = Math.Max(far, TensorPrimitives.Max(Ways(source.Positions, target.Positions, start, ways)));
+            return far;
+        }
+        var stairs = new Staircase(source.WrittenWeights(), target.WrittenWeights());
         do
         {
             if (stairs.Mass > 0)
                 far = Math.Max(far, Math.Abs(source.Positions[stairs.I] - target.Positions[stairs.J]));
         } while (stairs.Advance());
-        if (double.IsPositiveInfinity(p) || far == 0)
-            return far;
-        // Dividing by the longest way first keeps the powers between 0 and 1.
-        return far * Math.Pow(Power(source, target, p, far), 1 / p);
+        return far;
     }
 
+    static double Power(Side source, Side target, double p, double unit) =>
+        source.IsEven && target.IsEven && source.Count == target.Count
+            ? source.Mass / source.Count * EvenPower(source.Positions, target.Positions, p, unit)
+            : Power(source.Positions, source.WrittenWeights(), target.Positions, target.WrittenWeights(), p, unit);
+
     /// <summary><c>Σ P |(x − y)/unit|^p</c> over the monotone plan of two sorted sides of equal mass.</summary>
-    internal static double Power(in Side source, in Side target, double p, double unit = 1)
+    internal static double Power(
+        ReadOnlySpan<double> x,
+        ReadOnlySpan<double> a,
+        ReadOnlySpan<double> y,
+        ReadOnlySpan<double> b,
+        double p,
+        double unit = 1
+    )
     {
         Compensated sum = default;
-        var stairs = new Staircase(source.Weights, target.Weights);
+        var stairs = new Staircase(a, b);
         do
         {
             if (stairs.Mass > 0)
-                sum.Add(stairs.Mass * Power(Math.Abs(source.Positions[stairs.I] - target.Positions[stairs.J]) / unit, p));
+                sum.Add(stairs.Mass * Power(Math.Abs(x[stairs.I] - y[stairs.J]) / unit, p));
         } while (stairs.Advance());
         return sum.Value;
+    }
+
+    /// <summary><c>Σ |(x_i − y_i)/unit|^p</c> of as many sorted positions on both sides: with equal weights the i-th goes to the i-th.</summary>
+    internal static double EvenPower(ReadOnlySpan<double> x, ReadOnlySpan<double> y, double p, double unit = 1)
+    {
+        var sum = new CompensatedLanes();
+        Span<double> buffer = stackalloc double[Piece];
+        for (int start = 0; start < x.Length; start += Piece)
+        {
+            Span<double> ways = Ways(x, y, start, buffer);
+            if (unit != 1)
+                TensorPrimitives.Divide(ways, unit, ways);
+            if (p == 2)
+            {
+                TensorPrimitives.Multiply(ways, ways, ways);
+            }
+            else if (p != 1)
+            {
+                foreach (ref double way in ways)
+                    way = Math.Pow(way, p);
+            }
+            sum.Add(ways);
+        }
+        return sum.Value;
+    }
+
+    /// <summary><c>|x_i − y_i|</c> of the next piece.</summary>
+    static Span<double> Ways(ReadOnlySpan<double> x, ReadOnlySpan<double> y, int start, Span<double> buffer)
+    {
+        int count = Math.Min(buffer.Length, x.Length - start);
+        Span<double> ways = buffer[..count];
+        TensorPrimitives.Subtract(x.Slice(start, count), y.Slice(start, count), ways);
+        TensorPrimitives.Abs(ways, ways);
+        return ways;
     }
 
     internal static double Power(double distance, double p) =>
@@ -166,12 +203,4 @@ public sealed class Univariate(ExactOptions? options = null) : ISolver<LinearPro
             2 => distance * distance,
             _ => Math.Pow(distance, p),
         };
-
-    static int[] Order(ReadOnlySpan<double> positions)
-    {
-        double[] keys = positions.ToArray();
-        int[] order = [.. Enumerable.Range(0, keys.Length)];
-        Array.Sort(keys, order);
-        return order;
-    }
 }

@@ -102,6 +102,36 @@ public class SlicedTests
         Assert.InRange(sliced.StandardError, 0, 1e-14);
     }
 
+    [Theory]
+    [InlineData(300, 300, false)]
+    [InlineData(300, 211, false)]
+    [InlineData(200, 200, true)]
+    public void Threads_and_register_widths_change_no_bit(int n, int m, bool weighted)
+    {
+        Measure x = Cloud(7, n, 5),
+            y = Cloud(8, m, 5);
+        if (weighted)
+        {
+            double[] weights = [.. Enumerable.Range(0, n).Select(i => 1.0 + (i % 3))];
+            (x, y) = (Measure.Of(weights, x.Points), Measure.Of([.. weights.Reverse()], y.Points));
+            y = y.Scale(x.Mass / y.Mass);
+        }
+        var options = new SlicedOptions { Projections = 75 };
+        SlicedResult expected = Sliced.Distance(x, y, 2, options, threads: 1, width: 0);
+        foreach (int width in (int[])[0, 128, 256, 512])
+        {
+            if (width > Simd.Width)
+                continue;
+            foreach (int threads in (int[])[1, 2, 5])
+            {
+                SlicedResult actual = Sliced.Distance(x, y, 2, options, threads, width);
+                Assert.Equal(expected.Value, actual.Value);
+                Assert.Equal(expected.StandardError, actual.StandardError);
+            }
+        }
+        Assert.Equal(expected.Value, Sliced.Distance(x, y, 2, options).Value);
+    }
+
     [Fact]
     public void Bad_input_is_refused()
     {

@@ -179,6 +179,40 @@ public class UnivariateTests
     }
 
     [Fact]
+    public void Equal_weights_match_the_sorted_points_one_by_one()
+    {
+        var random = new SeededRandom(37);
+        foreach (int n in (int[])[1, 2, 7, 100, 1000, 40_000])
+        {
+            double[] x = Draw(random, n, n == 100),
+                y = Draw(random, n, n == 100);
+            double[] u = [.. x.Order()],
+                v = [.. y.Order()];
+            double[] weights = [.. Enumerable.Repeat(0.25, n)];
+            foreach (double p in (ReadOnlySpan<double>)[1, 1.5, 2, 3])
+            {
+                double power = Enumerable.Range(0, n).Sum(i => Math.Pow(Math.Abs(u[i] - v[i]), p)) / n;
+                double expected = Math.Pow(power, 1 / p);
+                Assert.Equal(expected, Univariate.Distance(x, [], y, [], p), 1e-13 * (1 + expected));
+                Assert.Equal(
+                    Univariate.Distance(x, [], y, [], p),
+                    Transport.Distance(new Matrix(n, 1, x), new Matrix(n, 1, y), p)
+                );
+                double scaled = Math.Pow(0.25 * n, 1 / p) * expected;
+                Assert.Equal(scaled, Univariate.Distance(x, weights, y, weights, p), 1e-13 * (1 + scaled));
+            }
+        }
+    }
+
+    [Fact]
+    public void A_way_that_overflows_is_refused()
+    {
+        double far = double.MaxValue;
+        Assert.Throws<ArgumentException>(() => Univariate.Distance([far], [], [-far], []));
+        Assert.Throws<ArgumentException>(() => Univariate.Distance([far, far / 2], [0.5, 0.5], [-far, 0], [0.25, 0.75]));
+    }
+
+    [Fact]
     public void Bad_input_is_refused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => Univariate.Distance([0], [], [1], [], 0.5));
