@@ -41,4 +41,13 @@ internal static class VectorMath
             logs[i] = weights[i] > 0 ? Math.Log(weights[i]) : double.NegativeInfinity;
         return logs;
     }
+
+    /// <summary><c>exp(x) − 1</c> without cancellation (Kahan): <c>(u − 1) x / log u</c> with u = exp(x). The runtime's own subtracts.</summary>
+    public static double ExpM1(double x)
+    {
+        double u = Math.Exp(x);
+        if (u == 1)
+            return x;
+        return Math.Abs(x) > 0.5 ? u - 1 : (u - 1) * x / Math.Log(u);
+    }
 }

@@ -165,20 +165,22 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
                 size += weights[i];
                 continue;
             }
+            if (weights[i] == 0)
+                return (double.PositiveInfinity, 0); // mass where there may be none
             double d = (sums[i] - weights[i]) / weights[i];
-            if (Math.Abs(d) < 1e-4)
+            if (d is > 1 or < -0.5)
             {
-                // φ(1 + d) = d²/2 − d³/6 + d⁴/12 − d⁵/20 + …, where its terms would cancel; what is left out is less than 1e-17 of the sum.
-                double phi = d * d * (0.5 + (d * ((-1.0 / 6) + (d * ((1.0 / 12) - (d / 20))))));
-                total.Add(weights[i] * phi);
-                size += weights[i] * (Math.Abs(d) + phi + (32 * Unit));
-            }
-            else
-            {
-                double term = sums[i] * Math.Log(sums[i] / weights[i]);
+                double term = sums[i] * (Math.Log(sums[i]) - Math.Log(weights[i]));
                 total.Add(term - sums[i] + weights[i]);
-                size += Math.Abs(term) + Math.Abs(sums[i] - weights[i]);
+                size += Math.Abs(term) + sums[i] + weights[i];
+                continue;
             }
+            // Both forms keep φ to a few roundings of d: the first where its terms would cancel (left out: less than 1e-17 of the sum), the second beyond.
+            double log = LogP1(d);
+            double phi =
+                Math.Abs(d) < 1e-4 ? d * d * (0.5 + (d * ((-1.0 / 6) + (d * ((1.0 / 12) - (d / 20)))))) : ((1 + d) * log) - d;
+            total.Add(weights[i] * phi);
+            size += weights[i] * ((Math.Abs(d) * (1 + Math.Abs(log))) + phi + (32 * Unit));
         }
         return (penalty.Rho * total.Value, penalty.Rho * size);
     }
@@ -216,6 +218,13 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
         if (u == 1)
             return x;
         return (u - 1) * x / Math.Log(u);
+    }
+
+    /// <summary><c>log(1 + x)</c> without cancellation (Kahan): <c>x log u / (u − 1)</c> with u = 1 + x.</summary>
+    static double LogP1(double x)
+    {
+        double u = 1 + x;
+        return u == 1 ? x : x * Math.Log(u) / (u - 1);
     }
 
     /// <summary>The sum of the parts less their rounding errors; a bound that overflowed says nothing: <c>-∞</c>.</summary>

@@ -105,7 +105,7 @@ internal sealed partial class SinkhornRun
                     * (
                         double.IsPositiveInfinity(_rhoA)
                             ? _f[i]
-                            : (-_rhoA * double.ExpM1(-_f[i] / _rhoA)) - (epsilon * Math.Exp(-_f[i] / _rhoA))
+                            : (-_rhoA * VectorMath.ExpM1(-_f[i] / _rhoA)) - (epsilon * Math.Exp(-_f[i] / _rhoA))
                     )
             );
         }
@@ -113,7 +113,8 @@ internal sealed partial class SinkhornRun
         {
             if (_weightsB[j] > 0)
                 sum.Add(
-                    _weightsB[j] * (double.IsPositiveInfinity(_rhoB) ? _before[j] : -_rhoB * double.ExpM1(-_before[j] / _rhoB))
+                    _weightsB[j]
+                        * (double.IsPositiveInfinity(_rhoB) ? _before[j] : -_rhoB * VectorMath.ExpM1(-_before[j] / _rhoB))
                 );
         }
         return sum.Value;
