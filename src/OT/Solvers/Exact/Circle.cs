@@ -38,35 +38,62 @@ internal static class Circle
     }
 
     /// <summary><c>(min_θ ∫ |F⁻¹(q) − G⁻¹(q − θ)|^p dq)^(1/p)</c>, quantiles continued by <c>G⁻¹(q + mass) = G⁻¹(q) + 1</c>.</summary>
+    /// <remarks>
+    /// Powers are taken in units of the longest way at a shift found before: at p = 2 first, and again as long as the value vanishes in that unit.
+    /// </remarks>
     public static double Power(Side source, Side target, double p)
     {
-        var turn = new Turn(source, target, p);
+        const double vanished = 1e-250;
+        double unit = 1;
+        (double best, double shift) = Minimise(new Turn(source, target, Math.Min(p, 2), unit));
+        if (p <= 2)
+            return Math.Pow(Math.Max(best, 0), 1 / p);
+        const int rounds = 60; // each shortens the unit, or is the last
+        for (int round = 0; round < rounds; round++)
+        {
+            double longest = new Turn(source, target, p, 1).Longest(shift);
+            if (longest == 0 || longest >= unit * (1 - 1e-9) && best < vanished)
+                return unit * Math.Pow(Math.Max(best, 0), 1 / p);
+            unit = longest;
+            (best, shift) = Minimise(new Turn(source, target, p, unit));
+            if (best >= vanished)
+                return unit * Math.Pow(best, 1 / p);
+        }
+        return unit;
+    }
+
+    static (double Value, double Shift) Minimise(Turn turn)
+    {
+        double mass = turn.Mass;
         // Convex and piecewise linear: tangents from both sides meet below the minimum, and at it once they belong to neighbouring pieces.
-        double low = -source.Mass,
-            high = source.Mass;
+        double low = -mass,
+            high = mass;
         (double atLow, double slopeLow) = turn.Evaluate(low, right: true);
         while (slopeLow > 0)
         {
-            low -= source.Mass;
+            low -= mass;
             (atLow, slopeLow) = turn.Evaluate(low, right: true);
         }
         (double atHigh, double slopeHigh) = turn.Evaluate(high, right: false);
         while (slopeHigh < 0)
         {
-            high += source.Mass;
+            high += mass;
             (atHigh, slopeHigh) = turn.Evaluate(high, right: false);
         }
-        double best = Math.Min(atLow, atHigh);
+        (double best, double shift) = atLow <= atHigh ? (atLow, low) : (atHigh, high);
         // Halving every second time bounds the number of steps by the bits of a double.
         for (int step = 0; step < 200 && slopeLow < 0 && slopeHigh > 0; step++)
         {
             double meet = (atHigh - atLow + (slopeLow * low) - (slopeHigh * high)) / (slopeLow - slopeHigh);
-            double bound = atLow + (slopeLow * (meet - low));
-            double middle = step % 2 == 0 ? Math.Clamp(meet, low, high) : low + ((high - low) / 2);
-            if (bound >= best * (1 - 1e-15) || middle <= low || middle >= high)
+            // Far from the minimum values are so large that the rounding of this bound is, too.
+            double size = Math.Abs(atLow) + Math.Abs(atHigh) + Math.Abs(slopeLow * low) + Math.Abs(slopeHigh * high);
+            double bound = atLow + (slopeLow * (meet - low)) - (1e-15 * size);
+            double middle = step % 2 == 0 && meet > low && meet < high ? meet : low + ((high - low) / 2);
+            if (bound >= best * (1 - 1e-14) || middle <= low || middle >= high)
                 break;
             (double value, double slope) = turn.Evaluate(middle, right: true);
-            best = Math.Min(best, value);
+            if (value < best)
+                (best, shift) = (value, middle);
             if (slope < 0)
                 (low, atLow, slopeLow) = (middle, value, slope);
             else
@@ -75,7 +102,7 @@ internal static class Circle
             if (slopeHigh <= 0)
                 break;
         }
-        return Math.Pow(Math.Max(best, 0), 1 / p);
+        return (best, shift);
     }
 
     /// <summary>The objective and its one-sided slopes as a function of the shift θ.</summary>
@@ -87,13 +114,16 @@ internal static class Circle
         readonly double[] _levelY;
         readonly double _mass;
         readonly double _p;
+        readonly double _unit;
 
-        public Turn(Side source, Side target, double p)
+        public Turn(Side source, Side target, double p, double unit)
         {
             (_x, _levelX) = Levels(source);
             (_y, _levelY) = Levels(target);
-            (_mass, _p) = (source.Mass, p);
+            (_mass, _p, _unit) = (source.Mass, p, unit);
         }
+
+        public double Mass => _mass;
 
         /// <summary>Points with mass, and the cumulative weight at the end of each; the last is the mass exactly.</summary>
         static (double[] Positions, double[] Ends) Levels(Side side)
@@ -131,17 +161,51 @@ internal static class Circle
             return _levelY[at] + (turns * _mass);
         }
 
-        double Cost(double x, double y) => Univariate.Power(Math.Abs(x - y), _p);
+        /// <summary>The power of a way, continued beyond 1e150 by its tangent: still convex, never infinite, and far from any optimum.</summary>
+        double Cost(double x, double y)
+        {
+            const double high = 1e150;
+            double way = Math.Abs(x - y) / _unit;
+            double power = Univariate.Power(way, _p);
+            return power <= high ? power : high * (1 + (_p * ((way / Math.Pow(high, 1 / _p)) - 1)));
+        }
+
+        /// <summary>The longest way of any mass at a shift.</summary>
+        public double Longest(double theta)
+        {
+            double longest = 0,
+                q = 0;
+            long j = First(theta);
+            for (int i = 0; i < _x.Length; )
+            {
+                double end = EndY(j) + theta;
+                double next = Math.Min(_levelX[i], end);
+                if (next > q)
+                    longest = Math.Max(longest, Math.Abs(_x[i] - Y(j)));
+                q = next;
+                if (_levelX[i] <= next)
+                    i++;
+                if (end <= next)
+                    j++;
+            }
+            return longest;
+        }
 
         public (double Value, double Slope) Evaluate(double theta, bool right)
         {
-            // The first piece of the shifted target that ends after level 0.
+            long first = First(theta);
+            return (Value(theta, first), Slope(theta, first, right));
+        }
+
+        /// <summary>The first piece of the shifted target that ends after level 0.</summary>
+        long First(double theta)
+        {
             long first = (long)Math.Floor(-theta / _mass) * _y.Length;
             while (EndY(first) + theta > 0)
                 first--;
             while (EndY(first) + theta <= 0)
                 first++;
-            return (Value(theta, first), Slope(theta, first, right));
+            return first;
         }
 
         double Value(double theta, long first)

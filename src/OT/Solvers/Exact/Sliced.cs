@@ -51,8 +51,9 @@ public static class Sliced
         foreach (double value in values)
             squares.Add((value - mean) * (value - mean));
         double error = values.Length == 1 ? double.NaN : Math.Sqrt(squares.Value / (values.Length - 1) / values.Length);
-        double distance = Math.Pow(mean, 1 / p);
-        return new SlicedResult(distance, mean, error, values.Length, [])
+        double distance = clouds.Unit * Math.Pow(mean, 1 / p);
+        double power = Math.Pow(clouds.Unit, p);
+        return new SlicedResult(distance, mean * power, error * power, values.Length, [])
         {
             DistanceStandardError = mean == 0 ? error : error * distance / (p * mean),
         };
@@ -86,7 +87,13 @@ public static class Sliced
             slices => Interlocked.Add(ref evaluations, slices.Evaluations)
         );
         int best = Array.IndexOf(values, values.Max());
-        return new SlicedResult(Math.Pow(values[best], 1 / p), values[best], 0, evaluations, [.. starts[best]]);
+        return new SlicedResult(
+            clouds.Unit * Math.Pow(values[best], 1 / p),
+            values[best] * Math.Pow(clouds.Unit, p),
+            0,
+            evaluations,
+            [.. starts[best]]
+        );
     }
 
     /// <summary>θ ← normalise(θ + t ∇W / |∇W|), t halved until the value grows and doubled after it did.</summary>
@@ -176,10 +183,34 @@ public static class Sliced
             B = b.Weights.ToArray();
             TensorPrimitives.Multiply(B, a.Mass / b.Mass, B);
             IsEven = A.Length == B.Length && !a.Weights.ContainsAnyExcept(A[0]) && !b.Weights.ContainsAnyExcept(b.Weights[0]);
-            (X, Y) = (x, y);
-            (PackedX, PackedY) = (new RowPanels(x, width), new RowPanels(y, width));
+            Unit = UnitOf(x, y);
+            (X, Y) = (Scaled(x), Scaled(y));
+            (PackedX, PackedY) = (new RowPanels(X, width), new RowPanels(Y, width));
             Block = Math.Clamp(BlockDoubles / (x.Rows + y.Rows), 1, MaxBlock);
         }
+
+        /// <summary>A power of two next to the largest coordinate where p-th powers of the coordinates would leave the range of doubles; else 1.</summary>
+        double UnitOf(Matrix x, Matrix y)
+        {
+            double largest = Math.Max(
+                Math.Abs(TensorPrimitives.MaxMagnitude(x.Values)),
+                Math.Abs(TensorPrimitives.MaxMagnitude(y.Values))
+            );
+            bool safe = largest == 0 || Math.Abs(Math.ILogB(largest)) * Math.Max(P, 2) < 400;
+            return safe ? 1 : Math.ScaleB(1, Math.Clamp(Math.ILogB(largest), -1000, 1000));
+        }
+
+        Matrix Scaled(Matrix points)
+        {
+            if (Unit == 1)
+                return points;
+            var values = new double[points.Values.Length];
+            TensorPrimitives.Divide(points.Values, Unit, values);
+            return new Matrix(points.Rows, points.Columns, values);
+        }
+
+        /// <summary>What coordinates are divided by.</summary>
+        public double Unit { get; }
 
         public double P { get; }
 

@@ -92,9 +92,9 @@ public sealed class Univariate(ExactOptions? options = null) : ISolver<LinearPro
     /// <param name="a">n weights; empty for 1/n each.</param>
     /// <param name="y">m positions.</param>
     /// <param name="b">m weights of the same total up to 1e-9 relative; empty for 1/m each.</param>
-    /// <param name="p">1 ≤ p &lt; ∞; 2 by default.</param>
+    /// <param name="p">1 ≤ p ≤ 32; 2 by default. Beyond, the rounding of levels, which sends a sliver of mass to a neighbour, would be what is measured.</param>
     /// <param name="circumference">Length of the circle; 1 by default.</param>
-    /// <exception cref="ArgumentException">Lengths or masses differ, a value is not finite, a weight is negative, p &lt; 1, or the circumference is not positive.</exception>
+    /// <exception cref="ArgumentException">Lengths or masses differ, a value is not finite, a weight is negative, p is out of range, or the circumference is not positive.</exception>
     public static double CircleDistance(
         ReadOnlySpan<double> x,
         ReadOnlySpan<double> a,
@@ -104,8 +104,9 @@ public sealed class Univariate(ExactOptions? options = null) : ISolver<LinearPro
         double circumference = 1
     )
     {
+        const double largestPower = 32;
         Guard.Positive(circumference);
-        Guard.InRange(p, 1, double.MaxValue);
+        Guard.InRange(p, 1, largestPower);
         (Side source, Side target) = Side.Pair(x, a, y, b, circumference);
         // On the circle of length 1 powers stay between 0 and a few.
         return circumference * (p == 1 ? Circle.FirstPower(source, target) : Circle.Power(source, target, p));

@@ -142,4 +142,27 @@ public class SlicedTests
         Assert.Throws<ArgumentOutOfRangeException>(() => Sliced.Distance(x, x, 0.5));
         Assert.Throws<ArgumentOutOfRangeException>(() => Sliced.Distance(x, x, 2, new() { Projections = 0 }));
     }
+
+    /// <summary>Coordinates whose powers no double holds are measured in a unit of their own.</summary>
+    [Theory]
+    [InlineData(1e-170)]
+    [InlineData(1e200)]
+    public void Distances_scale_with_their_coordinates(double unit)
+    {
+        Measure Cloud(double size) => Measure.Uniform(new Matrix(4, 2, [size, 0, 0, size, -size, size, 3 * size, 2 * size]));
+        Measure Other(double size) => Measure.Uniform(new Matrix(3, 2, [size, size, 5 * size, 0, 0, -2 * size]));
+        foreach (double p in (double[])[1, 2, 3.5])
+        {
+            SlicedResult small = Sliced.Distance(Cloud(1), Other(1), p),
+                scaled = Sliced.Distance(Cloud(unit), Other(unit), p);
+            Assert.Equal(1, scaled.Distance / unit / small.Distance, 1e-12);
+            Assert.Equal(
+                1,
+                Sliced.MaxDistance(Cloud(unit), Other(unit), p).Distance
+                    / unit
+                    / Sliced.MaxDistance(Cloud(1), Other(1), p).Distance,
+                1e-9
+            );
+        }
+    }
 }

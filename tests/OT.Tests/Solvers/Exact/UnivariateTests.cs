@@ -162,6 +162,39 @@ public class UnivariateTests
         Assert.Equal(0, Univariate.CircleDistance([0.25, 3.5], [], [1.5, -0.75], [], 2));
     }
 
+    /// <summary>W_p grows with p towards the least longest way, also where its powers are no doubles; powers that only rounding would decide are refused.</summary>
+    [Fact]
+    public void Circle_distance_of_high_powers_tends_to_the_longest_way()
+    {
+        double[] x = [0, 0.1, 0.25, 0.6],
+            y = [0.3, 0.35, 0.5, 0.9];
+        Assert.Throws<ArgumentOutOfRangeException>(() => Univariate.CircleDistance([0, 0.1], [], [0.3, 0.4], [], 800));
+        foreach (double scale in (double[])[1, 1e-9, 1e-12])
+        {
+            double[] shrunk = Array.ConvertAll(y, (v) => v * scale),
+                from = Array.ConvertAll(x, v => v * scale);
+            double least = double.PositiveInfinity; // over cyclic permutations
+            for (int turn = 0; turn < 4; turn++)
+            {
+                double longest = 0;
+                for (int i = 0; i < 4; i++)
+                {
+                    double d = Math.Abs(from[i] - shrunk[(i + turn) % 4]);
+                    longest = Math.Max(longest, Math.Min(d, 1 - d));
+                }
+                least = Math.Min(least, longest);
+            }
+            double last = 0;
+            foreach (double p in (double[])[1, 2, 3, 10, 32])
+            {
+                double distance = Univariate.CircleDistance(from, [], shrunk, [], p);
+                Assert.InRange(distance, last * (1 - 1e-12), least * (1 + 1e-12));
+                Assert.True(distance >= least * Math.Pow(4, -1 / p) * (1 - 1e-12), $"{distance} at p = {p}");
+                last = distance;
+            }
+        }
+    }
+
     [Fact]
     public void Circle_distance_to_many_even_points_tends_to_the_uniform_formula()
     {
