@@ -43,13 +43,22 @@ sealed class Outputs
             if (parse.GetValue(input) is { } path)
                 taken[FullPath(path)] = input.Name;
         }
+        string? resumed = parse.GetValue(arguments.Resume) is { } state ? FullPath(state) : null;
         foreach (
             Option<string?> output in (ReadOnlySpan<Option<string?>>)
                 [arguments.Plan, arguments.Potentials, arguments.Plot, arguments.Checkpoint]
         )
         {
-            if (parse.GetValue(output) is { } path && !taken.TryAdd(FullPath(path), output.Name))
-                throw new InputException($"{output.Name} {path}: is {taken[FullPath(path)]} too: give another name.");
+            if (parse.GetValue(output) is not { } path)
+                continue;
+            string? other =
+                taken.TryGetValue(FullPath(path), out string? name) ? name
+                : output != arguments.Checkpoint && string.Equals(FullPath(path), resumed, StringComparison.Ordinal)
+                    ? arguments.Resume.Name
+                : null;
+            if (other is not null)
+                throw new InputException($"{output.Name} {path}: is {other} too: give another name.");
+            taken[FullPath(path)] = output.Name;
         }
     }
 

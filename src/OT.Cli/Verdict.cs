@@ -28,8 +28,8 @@ sealed record Verdict(Standing Standing, string Text)
     /// <summary>Relative rounding allowed between two computations of one number: sums of n + m terms of either sign stay far below it.</summary>
     const double Rounding = 1e-9;
 
-    /// <summary>Rounding of the bounds relative to the largest cost.</summary>
-    const double BoundRounding = 1e-13;
+    /// <summary>Rounding of the bounds relative to the cost of shipping without looking.</summary>
+    const double BoundRounding = 1e-12;
 
     /// <summary>A gap of this share of the value is no small one.</summary>
     const double Notable = 0.01;
@@ -72,14 +72,14 @@ sealed record Verdict(Standing Standing, string Text)
             return Open($"unbounded: no plan without any marginal error was found near this one, so nothing is known of its gap");
         if (gap < 0)
             return Refused($"the bounds contradict each other by {-gap:G3}");
-        // What rounding leaves of bounds as large as the largest cost, and each potential one step below its number.
-        double rounding = BoundRounding * scale;
+        // Each potential is one step below its number. Beyond that, rounding is seen beside the cost of shipping without looking and beside the entropy's own terms.
         double underflow = 8 * (problem.A.Count + problem.B.Count + 2) * Math.Max(mass, 1) * double.Epsilon;
-        // An L1 error moves at most that much mass, each unit by at most the largest cost and back; penalties round to their own size.
-        double error = 4 * certificate.MarginalError * scale / mass;
+        double rounding = BoundRounding * (certificate.IndependentCost + (epsilon * mass * Math.Max(mass, 1)));
         double penalty = BoundRounding * mass * (Finite(problem.PenaltyA) + Finite(problem.PenaltyB));
+        // An L1 error moves at most that much mass, each unit by at most the largest cost and back.
+        double error = 4 * certificate.MarginalError * scale / mass;
         // What is far from the value itself is never called optimal.
-        double allowed = underflow + Math.Min(rounding + error + penalty + (Rounding * size), Math.Max(rounding, Notable * size));
+        double allowed = underflow + Math.Min(rounding + penalty + error + (Rounding * size), Math.Max(rounding, Notable * size));
         return gap <= allowed
             ? new Verdict(Standing.Certified, Say($"certified: no plan is better by more than {Math.Max(gap, 0):G3}"))
             : Open($"not optimal as far as the bound tells: another plan may be better by {gap:G3}");

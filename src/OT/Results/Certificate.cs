@@ -25,6 +25,12 @@ public sealed class Certificate
     /// <summary><c>⟨C, P⟩</c> of the plan as given.</summary>
     public required double PlanTransportCost { get; init; }
 
+    /// <summary>
+    /// <c>Σ a_i b_j |C_ij| / Σ a</c> over allowed pairs: the cost of shipping without looking, beside which a gap is small or large. An upper bound of it for sparse
+    /// plans on the line.
+    /// </summary>
+    public required double IndependentCost { get; init; }
+
     /// <summary>The whole objective at the plan as given: to be compared with the solver's reported value.</summary>
     public required double PlanValue { get; init; }
 
@@ -150,6 +156,7 @@ public sealed class Certificate
             MarginalError = l1,
             MaxMarginalError = max,
             PlanTransportCost = given.Cost,
+            IndependentCost = given.IndependentCost,
             PlanValue = objective.Value(given),
             FeasiblePlan = feasible,
             TransportCost = cost,

@@ -50,6 +50,7 @@ internal sealed partial class PlanScan
         ScaledColumnSums = Array.ConvertAll(scaled, sum => sum.Value);
         // A little above the largest of all pairs, as rounded powers of longer ways may be smaller.
         MaxCost = geometry.MagnitudeBound * (1 + 1e-9);
+        IndependentCost = MaxCost * Summation.Sum(B); // at most: without all pairs it is not known
     }
 
     void TransformOnLine()

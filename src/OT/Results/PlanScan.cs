@@ -18,6 +18,7 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
     readonly int _n = geometry.Rows;
     readonly int _m = geometry.Columns;
     int _seen;
+    bool _emptyColumns;
 
     /// <summary>When set: the largest row sums wanted; asks for <see cref="RowScale"/> and <see cref="ScaledColumnSums"/>.</summary>
     public double[]? RowTargets { get; init; }
@@ -64,6 +65,9 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
     /// <summary><c>⟨C, P⟩</c>; <c>+∞</c> when a forbidden pair carries mass.</summary>
     public double Cost { get; private set; }
 
+    /// <summary><c>Σ a_i b_j |C_ij| / Σ a</c> over allowed pairs, the cost of shipping without looking.</summary>
+    public double IndependentCost { get; private set; }
+
     /// <summary><c>Σ P log P</c>.</summary>
     public double Entropy { get; private set; }
 
@@ -73,7 +77,7 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
     /// <summary><c>Σ a_i b_j exp((f_i + g_j − C_ij)/ε)</c>.</summary>
     public double GibbsMass { get; private set; }
 
-    /// <summary>Largest finite |C|.</summary>
+    /// <summary>Largest finite |C| of a pair with weights or mass.</summary>
     public double MaxCost { get; private set; }
 
     /// <summary>Whether some pair is forbidden.</summary>
@@ -85,6 +89,7 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
 
     internal PlanScan RunOverPairs()
     {
+        _emptyColumns = B.Contains(0.0);
         RowSums = new double[_n];
         RowScale = RowTargets is null ? [] : new double[_n];
         FTransform = G is null ? [] : new double[_n];
@@ -138,7 +143,10 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
                 TensorPrimitives.Subtract(costs, FToTransform[i], work);
                 TensorPrimitives.Min(part.Minimum, work, part.Minimum);
             }
+            LeaveOutEmpty(i, costs, masses);
             MaskForbidden(costs, masses, part);
+            TensorPrimitives.Abs(costs, work);
+            part.Independent.Add(A[i] * AccurateSum.Dot(work, B));
 
             double sum = AccurateSum.Of(masses);
             if (!(TensorPrimitives.Min<double>(masses) >= 0) || double.IsInfinity(sum))
@@ -184,6 +192,18 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
         part.Gibbs.Add(A[i] * AccurateSum.Dot(work, B));
     }
 
+    /// <summary>Pairs without weight and without mass have no part in any value, however large their cost.</summary>
+    void LeaveOutEmpty(int i, double[] costs, double[] masses)
+    {
+        if (A[i] > 0 && !_emptyColumns)
+            return;
+        for (int j = 0; j < costs.Length; j++)
+        {
+            if ((A[i] == 0 || B[j] == 0) && masses[j] == 0 && double.IsFinite(costs[j]))
+                costs[j] = 0;
+        }
+    }
+
     /// <summary>Infinite costs would make NaN of <c>∞ · 0</c>: they become 0 here, and mass on them is noted.</summary>
     static void MaskForbidden(double[] costs, double[] masses, Part part)
     {
@@ -212,6 +232,7 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
         double[] minimum = FToTransform is null ? [] : new double[_m];
         Array.Fill(minimum, double.PositiveInfinity);
         Numerics.Compensated cost = default,
+            independent = default,
             entropy = default,
             gibbs = default;
         bool massOnForbidden = false;
@@ -223,6 +244,7 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
             if (FToTransform is not null)
                 TensorPrimitives.Min(minimum, part.Minimum, minimum);
             cost.Add(part.Cost.Value);
+            independent.Add(part.Independent.Value);
             entropy.Add(part.Entropy.Value);
             gibbs.Add(part.Gibbs.Value);
             EntropyMagnitude += part.EntropyMagnitude;
@@ -234,6 +256,7 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
         ScaledColumnSums = scaled.ToArray();
         GTransform = minimum;
         Cost = massOnForbidden ? double.PositiveInfinity : cost.Value;
+        IndependentCost = independent.Value / Math.Max(Summation.Sum(A), SmallestNormal);
         Entropy = entropy.Value;
         GibbsMass = gibbs.Value;
     }
@@ -262,6 +285,7 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
         public readonly CompensatedVector? Scaled = scaled ? new(m) : null;
         public readonly double[] Minimum = minimum ? Infinities(m) : [];
         public Numerics.Compensated Cost;
+        public Numerics.Compensated Independent;
         public Numerics.Compensated Entropy;
         public Numerics.Compensated Gibbs;
         public double EntropyMagnitude;

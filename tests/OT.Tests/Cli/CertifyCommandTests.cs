@@ -27,6 +27,54 @@ public sealed class CertifyCommandTests : IDisposable
         Assert.Contains("not optimal", outcome.Output, StringComparison.Ordinal);
     }
 
+    /// <summary>The outlier may have no weight at all, or so little that rounding hides everything else.</summary>
+    [Theory]
+    [InlineData("0.5\n0.5\n0\n", "1e10")]
+    [InlineData("0.5\n0.4999998\n0.0000002\n", "1e10")]
+    public void An_outlier_of_little_weight_certifies_nothing(string weights, string far)
+    {
+        string points = _files.Write("o.csv", $"0\n1\n{far}\n"),
+            w = _files.Write("w.csv", weights);
+        bool empty = weights.Contains("\n0\n", StringComparison.Ordinal);
+        string plan = _files.Write(
+            "swap.csv",
+            empty
+                ? "row,column,mass\n0,1,0.5\n1,0,0.5\n"
+                : "row,column,mass\n0,1,0.4999998\n0,0,0.0000002\n1,0,0.4999998\n2,2,0.0000002\n"
+        );
+        Outcome outcome = Ot.Run([
+            "certify",
+            points,
+            points,
+            "--weights-source",
+            w,
+            "--weights-target",
+            w,
+            "--plan",
+            plan,
+            "--potentials",
+            Zeros(3),
+        ]);
+        Assert.Equal(1, outcome.Code);
+        // What is optimal is said to be, all the same.
+        if (empty)
+            Assert.Contains(
+                "certified",
+                Ot.Run([
+                    "distance",
+                    points,
+                    points,
+                    "--weights-source",
+                    w,
+                    "--weights-target",
+                    w,
+                    "--method",
+                    "network-simplex",
+                ]).Output,
+                StringComparison.Ordinal
+            );
+    }
+
     [Theory]
     [InlineData("--epsilon", "0.1")]
     [InlineData("--threads", null)]
