@@ -18,8 +18,15 @@ namespace OT.Solvers.Entropic;
 /// couplings of 1e-100 keep their digits beside couplings of 1. Cost: n m²/2 + m³/6 multiply-adds and 8 m² bytes.
 /// </para>
 /// </remarks>
-internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b)
+/// <param name="geometry">The costs C, n × m.</param>
+/// <param name="a">Source weights.</param>
+/// <param name="b">Target weights; columns without weight have no part in the system.</param>
+/// <param name="threads">Threads that share the rows of W, which changes no bit of it.</param>
+internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, int threads)
 {
+    /// <summary>Fewer nodes than this are not worth a second thread.</summary>
+    const int NodesWorthThreads = 256;
+
     /// <summary>Rows, or pivots, that one sweep over W works in.</summary>
     const int Panel = 8;
 
@@ -47,7 +54,8 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b)
     /// <param name="tauA">τ_a; 1 for a hard marginal.</param>
     /// <param name="rhoB">ρ_b; +∞ for a hard marginal.</param>
     /// <param name="damping">Share of c added to every loss.</param>
-    /// <returns>Whether the direction is finite.</returns>
+    /// <param name="cancellation">Watched once per panel.</param>
+    /// <returns>Whether there is a finite direction; false when cancelled, too.</returns>
     public bool Compute(
         ReadOnlySpan<double> g,
         ReadOnlySpan<double> rowMass,
@@ -55,20 +63,23 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b)
         double epsilon,
         double tauA,
         double rhoB,
-        double damping
+        double damping,
+        CancellationToken cancellation
     )
     {
         int m = _nodes.Length;
         Array.Clear(_w);
-        double[] columns = AddRows(g, rowMass, epsilon, tauA);
+        double[] columns = AddRows(g, rowMass, epsilon, tauA, cancellation);
         for (int k = 0; k < m; k++)
         {
             int j = _nodes[k];
             _loss[k] = ((1 - tauA + damping) * columns[k]) + (epsilon * wanted[j] / rhoB);
             _right[k] = epsilon * (wanted[j] - columns[k]);
         }
-        Eliminate();
+        Eliminate(cancellation);
         Array.Clear(_direction);
+        if (cancellation.IsCancellationRequested)
+            return false;
         var solution = new double[m];
         for (int k = 0; k < m; k++)
         {
@@ -80,12 +91,18 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b)
     }
 
     /// <summary>W, below its diagonal, and the column masses.</summary>
-    double[] AddRows(ReadOnlySpan<double> g, ReadOnlySpan<double> rowMass, double epsilon, double tauA)
+    double[] AddRows(
+        ReadOnlySpan<double> g,
+        ReadOnlySpan<double> rowMass,
+        double epsilon,
+        double tauA,
+        CancellationToken cancellation
+    )
     {
         int m = _nodes.Length;
         var columns = new double[m];
         int filled = 0;
-        for (int i = 0; i < a.Length; i++)
+        for (int i = 0; i < a.Length && !cancellation.IsCancellationRequested; i++)
         {
             if (rowMass[i] > 0)
             {
@@ -131,10 +148,10 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b)
     }
 
     /// <summary>Eliminates the nodes from the last to the first, a panel at a time; right-hand sides and losses go along.</summary>
-    void Eliminate()
+    void Eliminate(CancellationToken cancellation)
     {
         int m = _nodes.Length;
-        for (int last = m - 1; last >= 0; last -= Panel)
+        for (int last = m - 1; last >= 0 && !cancellation.IsCancellationRequested; last -= Panel)
         {
             int first = Math.Max(0, last - Panel + 1);
             for (int p = last; p >= first; p--)
@@ -187,7 +204,28 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b)
                 _shares.AsSpan(u * stride, stride).Clear();
             }
         }
-        for (int k = 1; k < count; k++)
+        if (threads == 1 || count < NodesWorthThreads)
+        {
+            AddToRows(1, count, stride);
+            return;
+        }
+        // Row k has k entries: borders at square roots share them evenly.
+        Parallel.For(
+            0,
+            threads,
+            new ParallelOptions { MaxDegreeOfParallelism = threads },
+            part =>
+                AddToRows(
+                    Math.Max(1, (int)(count * Math.Sqrt((double)part / threads))),
+                    (int)(count * Math.Sqrt((part + 1.0) / threads)),
+                    stride
+                )
+        );
+    }
+
+    void AddToRows(int first, int end, int stride)
+    {
+        for (int k = first; k < end; k++)
         {
             double s0 = _shares[k],
                 s1 = _shares[stride + k],

@@ -47,13 +47,13 @@ internal sealed partial class SinkhornRun
     /// <summary>Replaces g by a Newton step from the point just evaluated, no longer than the radius.</summary>
     bool NewtonStep(double epsilon)
     {
-        _newton ??= new SemiDualNewton(_costs, _weightsA, _weightsB);
+        _newton ??= new SemiDualNewton(_costs, _weightsA, _weightsB, _backend.Threads);
         double[] rowMass = Masses(_weightsA, _f, _rhoA),
             wanted = Masses(_weightsB, _before, _rhoB);
         _newtonBase ??= new double[_g.Length];
         _before.CopyTo(_newtonBase.AsSpan());
         double damping = NewtonDamping * Math.Min(1, _error / Mass);
-        if (!_newton.Compute(_before, rowMass, wanted, epsilon, _problem.PenaltyA.Tau(epsilon), _rhoB, damping))
+        if (!_newton.Compute(_before, rowMass, wanted, epsilon, _problem.PenaltyA.Tau(epsilon), _rhoB, damping, _limit))
             return false;
         double length = Math.Abs(TensorPrimitives.MaxMagnitude(_newton.Direction));
         // An accepted step lets the next be longer.

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using OT.Numerics;
 using OT.Problems;
 using OT.Results;
@@ -60,7 +61,7 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
 
         SpanningTree tree = first.Build(artificial);
         tree.SetArtificialCost(artificial);
-        while (Pivot(exact, arcs, tree, watch) && tree.IsMixed && artificial < largest)
+        while (Pivot(exact, arcs, tree, first.MaxMagnitude, watch) && tree.IsMixed && artificial < largest)
         {
             artificial = Math.Min(artificial * CeilingGrowth, largest);
             tree.SetArtificialCost(artificial);
@@ -68,10 +69,17 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
         return Finish(exact, arcs, tree, watch);
     }
 
+    /// <summary>Consecutive pivots without a noticeable gain, per row and column, that are put down to rounding.</summary>
+    const int IdlePivotsPerNode = 50;
+
     /// <summary>Pivots until no arc improves; false when a limit came first.</summary>
-    static bool Pivot(ExactProblem problem, Arcs arcs, SpanningTree tree, Watch watch)
+    static bool Pivot(ExactProblem problem, Arcs arcs, SpanningTree tree, double largestCost, Watch watch)
     {
         var search = new BlockSearch(problem, arcs, tree);
+        // Potentials are sums along the tree: beside very large costs their rounding can make arcs look better than they are, round and round.
+        int patience = Math.Max(1000, IdlePivotsPerNode * (problem.Rows + problem.Columns));
+        double noticed = ExactProblem.Rounding * problem.Mass * largestCost;
+        int idle = 0;
         bool fresh = false;
         while (true)
         {
@@ -90,7 +98,13 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
             }
             if (watch.Step(0))
                 return false;
-            tree.Pivot(entering.Row, entering.Column, entering.Cost);
+            double gain = tree.Pivot(entering.Row, entering.Column, entering.Cost) * -entering.Key;
+            idle = gain > noticed ? 0 : idle + 1;
+            if (idle > patience)
+            {
+                search.RaiseNoise();
+                idle = 0;
+            }
             fresh = false;
         }
     }
@@ -143,6 +157,7 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
         readonly SpanningTree _tree;
         readonly long _total;
         readonly int _block;
+        double _noise;
         readonly Candidate[] _list = new Candidate[ListLength];
         int _count;
         int _row;
@@ -155,6 +170,10 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
                 _total += problem.Supply[i] > 0 ? arcs.Count(i) : 0;
             _block = (int)Math.Max(Math.Sqrt(_total), 64);
         }
+
+        /// <summary>From now on only arcs that improve by more than the rounding of the potentials enter; each time four times as much.</summary>
+        public void RaiseNoise() =>
+            _noise = Math.Max(4 * _noise, 8 * ExactProblem.Rounding * Math.Abs(TensorPrimitives.MaxMagnitude<double>(_tree.F)));
 
         /// <summary>The next arc to enter; none when a full round found nothing.</summary>
         public Candidate Next(Watch watch)
@@ -169,7 +188,7 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
                 if (watch.Stop(room))
                     return Candidate.None;
                 Candidate found = SearchBlock(room);
-                if (found.Key < 0)
+                if (found.Key < -_noise)
                     _list[_count++] = found;
             }
             return TakeBest();
@@ -185,7 +204,7 @@ public sealed class NetworkSimplex(ExactOptions? options = null) : ISolver<Linea
             {
                 Candidate arc = _list[k];
                 double key = ReducedCosts.Key(arc.Cost, _tree.Prices(arc.Row)[arc.Column], _tree.F[arc.Row], ReducedCosts.Slack);
-                if (!(key < 0))
+                if (!(key < -_noise))
                     continue;
                 if (key < best.Key)
                     (best, at) = (arc with { Key = key }, kept);

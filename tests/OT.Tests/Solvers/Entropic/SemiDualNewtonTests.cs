@@ -36,8 +36,8 @@ public class SemiDualNewtonTests
             double[] wanted = [.. b.Select((w, j) => double.IsPositiveInfinity(rhoB) ? w : w * Math.Exp(-g[j] / rhoB))];
             double[] columns = [.. Enumerable.Range(0, m).Select(j => Enumerable.Range(0, n).Sum(i => a[i] * q[(i * m) + j]))];
 
-            var newton = new SemiDualNewton(problem.Geometry, a, b);
-            Assert.True(newton.Compute(g, a, wanted, epsilon, tau, rhoB, 0));
+            var newton = new SemiDualNewton(problem.Geometry, a, b, 2);
+            Assert.True(newton.Compute(g, a, wanted, epsilon, tau, rhoB, 0, CancellationToken.None));
 
             double[] d = newton.Direction.ToArray();
             double scale = d.Max(Math.Abs) + 1e-300;
@@ -80,8 +80,8 @@ public class SemiDualNewtonTests
         // the difference d_1 − d_0 is b_1 − c_1 = δ (1 − s) / (1 + s) divided by W_01 = s / (1 + s)².
         const double h = 138,
             delta = 0.125;
-        var newton = new SemiDualNewton(new CostMatrix(2, 2, [0, h, h, 0.0]), [0.5 + delta, 0.5 - delta], [0.5, 0.5]);
-        Assert.True(newton.Compute([0, 0], [0.5 + delta, 0.5 - delta], [0.5, 0.5], 1, 1, double.PositiveInfinity, 0));
+        var newton = new SemiDualNewton(new CostMatrix(2, 2, [0, h, h, 0.0]), [0.5 + delta, 0.5 - delta], [0.5, 0.5], 1);
+        Assert.True(newton.Compute([0, 0], [0.5 + delta, 0.5 - delta], [0.5, 0.5], 1, 1, double.PositiveInfinity, 0, default));
         double s = Math.Exp(-h);
         double expected = delta * (1 - s) * (1 + s) / s;
         Assert.Equal(1, (newton.Direction[1] - newton.Direction[0]) / expected, 1e-12);
@@ -120,5 +120,26 @@ public class SemiDualNewtonTests
         Certificate certificate = result.Certify();
         Assert.InRange(certificate.Gap!.Value, 0, 1e-9);
         Assert.InRange(certificate.MarginalError, 0, 1.01e-11);
+    }
+
+    [Fact]
+    public void Threads_change_no_bit_and_a_stop_is_seen()
+    {
+        const int n = 300,
+            m = 400;
+        LinearProblem problem = EntropicCase.Of("points2", n, m, 0.05);
+        double[] a = problem.A.Weights.ToArray(),
+            b = problem.B.Weights.ToArray();
+        double[]? expected = null;
+        foreach (int threads in (int[])[1, 2, 5])
+        {
+            var newton = new SemiDualNewton(problem.Geometry, a, b, threads);
+            Assert.True(newton.Compute(new double[m], a, b, 0.05, 1, double.PositiveInfinity, 1e-6, CancellationToken.None));
+            expected ??= newton.Direction.ToArray();
+            Assert.Equal(expected, newton.Direction.ToArray());
+            Assert.False(
+                newton.Compute(new double[m], a, b, 0.05, 1, double.PositiveInfinity, 1e-6, new CancellationToken(true))
+            );
+        }
     }
 }

@@ -395,4 +395,84 @@ public class NetworkSimplexPitfallTests
     {
         public void Report(SolverProgress value) => react(value);
     }
+
+    /// <summary>Outliers at 1e8 beside weights of 1e-17: the rounding of potentials makes arcs look better than they are, and no pivot may follow them for ever.</summary>
+    [Fact]
+    public void Rounding_beside_outliers_does_not_cycle()
+    {
+        double[] x =
+
+            [
+                0.4860289844153584,
+                0.04578823970900301,
+                100000000,
+                0.5916576877197519,
+                0.41550564831844794,
+                0.18310199453639892,
+                0.6886453659686471,
+                0.7663253377034912,
+                100000000,
+                0.9856922398254705,
+                0.45016761284795015,
+                0.6630607264410056,
+                100000000,
+                0.09227707893228022,
+                0.7478571798409601,
+                0.9708725926330651,
+                0.9644063091671123,
+            ],
+            y =
+
+            [
+                0.4078119189514834,
+                0.42720549759790555,
+                0.8556121032944005,
+                0.5052821866726885,
+                0.31847363306138365,
+                0.41863047118234936,
+                0.23238941292855395,
+                0.7134895653992377,
+            ],
+            a =
+
+            [
+                0.008919722577950179,
+                8.91972257795018E-14,
+                0.891972257795018,
+                8.919722577950179E-06,
+                0.0891972257795018,
+                8.91972257795018E-15,
+                8.91972257795018E-17,
+                0.008919722577950179,
+                8.919722577950179E-07,
+                8.91972257795018E-05,
+                8.91972257795018E-17,
+                8.91972257795018E-13,
+                8.91972257795018E-13,
+                8.91972257795018E-08,
+                8.91972257795018E-14,
+                8.919722577950179E-10,
+                0.000891972257795018,
+            ],
+            b =
+
+            [
+                0.06428949382970892,
+                0.01456933811417673,
+                0.27764398000973006,
+                0.007308676227575646,
+                0.06211305530741043,
+                0.19076481186232216,
+                0.14078066951747803,
+                0.24252997513159802,
+            ];
+        var problem = new LinearProblem(
+            new PointCloud(new Matrix(x.Length, 1, x), new Matrix(y.Length, 1, y), GroundCost.Euclidean),
+            Measure.Of(a),
+            Measure.Of(b)
+        );
+        TransportResult result = new NetworkSimplex(new ExactOptions { MaxIterations = 100_000 }).Solve(problem);
+        Assert.True(result.Converged, $"{result.Status} after {result.Iterations}");
+        Assert.Equal(1, result.TransportCost / new Univariate().Solve(problem).TransportCost, 1e-12);
+    }
 }
