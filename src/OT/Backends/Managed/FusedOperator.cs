@@ -429,8 +429,12 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     }
 
     /// <summary>Whether a column sum lost nothing to underflow or overflow in <typeparamref name="T"/>.</summary>
-    static bool IsSafe(double sum, double weight) =>
-        sum >= weight * (typeof(T) == typeof(double) ? 1e-250 : 1e-25) && double.IsFinite(sum);
+    static bool IsSafe(double sum, double weight)
+    {
+        // Far below its weight a sum is made of underflowing terms, and below the normal range, however small the weight, of lost digits.
+        (double share, double normal) = typeof(T) == typeof(double) ? (1e-250, 1e-290) : (1e-25, 1e-30);
+        return sum >= Math.Max(weight * share, normal) && double.IsFinite(sum);
+    }
 
     /// <summary>Columns that lost precision get their potential by a soft-min of their own.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

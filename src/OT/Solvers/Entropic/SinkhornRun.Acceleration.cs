@@ -7,8 +7,11 @@ namespace OT.Solvers.Entropic;
 /// <summary>Steps that go further than a plain iteration: each is judged by the dual value, and taken back where it fell.</summary>
 internal sealed partial class SinkhornRun
 {
-    /// <summary>Judges the last step, and prepares the next: relaxed, mixed or plain.</summary>
-    void Accelerate(double epsilon, int iterations)
+    /// <summary>Judges the last step, and prepares the next: relaxed, mixed, Newton's or plain.</summary>
+    /// <param name="epsilon">ε of the last step.</param>
+    /// <param name="iterations">Iterations since the last judgement.</param>
+    /// <param name="leaps">Whether the next step may be another than a plain one: not before a checkpoint, which starts anew.</param>
+    void Accelerate(double epsilon, int iterations, bool leaps)
     {
         // An accelerated step must not lower the dual: plain ones never do. So none can undo what was reached, however flat the error is.
         double dual = Dual(epsilon);
@@ -23,6 +26,8 @@ internal sealed partial class SinkhornRun
         }
         if (_accelerated)
             (_plainSpell, _newtonRefusals) = (1, 0);
+        // Newton starts from g as it was, and f as it came of it.
+        double[]? rowMass = leaps && NewtonIsDue(epsilon) ? Masses(_weightsA, _f, _rhoA) : null;
         if (TranslatesPotentials)
             Translate();
         if (_relaxation is not null)
@@ -31,25 +36,24 @@ internal sealed partial class SinkhornRun
             _omega = _relaxation.Omega;
         }
         Keep(dual);
-        _byNewton = NewtonIsDue(epsilon) && NewtonStep(epsilon);
-        _accelerated = _byNewton || (_anderson is not null && _iteration >= _plainUntil && _anderson.Mix(_before, _g, epsilon));
+        _byNewton = rowMass is not null && NewtonStep(epsilon, rowMass);
+        _accelerated =
+            _byNewton || (leaps && _anderson is not null && _iteration >= _plainUntil && _anderson.Mix(_before, _g, epsilon));
     }
 
-    /// <summary>Newton's steps cost about m iterations each, so they wait until as many were made at the target's ε and in doubles.</summary>
+    /// <summary>Newton's steps cost about m iterations each, so they wait until as many were made, and for the target's ε and doubles.</summary>
     bool NewtonIsDue(double epsilon) =>
         _options.Acceleration == Acceleration.Auto
         && epsilon == _epsilon
         && _precision == Precision.Float64
         && _iteration >= Math.Max(_newtonFrom, Math.Max(MinBeforeNewton, _g.Length))
-        && _g.Length <= MaxNewtonColumns
-        && sizeof(double) * (long)_g.Length * _g.Length <= _backend.MemoryLimit;
+        && _newtonFits;
 
     /// <summary>Replaces g by a Newton step from the point just evaluated, no longer than the radius.</summary>
-    bool NewtonStep(double epsilon)
+    bool NewtonStep(double epsilon, double[] rowMass)
     {
         _newton ??= new SemiDualNewton(_costs, _weightsA, _weightsB, _backend.Threads);
-        double[] rowMass = Masses(_weightsA, _f, _rhoA),
-            wanted = Masses(_weightsB, _before, _rhoB);
+        double[] wanted = Masses(_weightsB, _before, _rhoB);
         _newtonBase ??= new double[_g.Length];
         _before.CopyTo(_newtonBase.AsSpan());
         double damping = NewtonDamping * Math.Min(1, _error / Mass);

@@ -81,6 +81,7 @@ internal sealed partial class SinkhornRun : IDisposable
     OverRelaxation? _relaxation;
     SinkhornStep? _step;
     readonly double _wanted;
+    readonly bool _newtonFits;
     double _target;
     double _omega = 1;
     double _error = double.NaN;
@@ -167,6 +168,9 @@ internal sealed partial class SinkhornRun : IDisposable
         _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
         _operator = backend.Bind(_costs, _precision, limit);
+        long newton = sizeof(double) * (long)_g.Length * _g.Length;
+        long other = backend.EstimateBytes(_costs, Precision.Float64) + Sinkhorn.OwnBytes(problem.Geometry);
+        _newtonFits = _g.Length <= MaxNewtonColumns && newton <= backend.MemoryLimit - other;
     }
 
     public void Dispose() => _operator.Dispose();
@@ -199,7 +203,9 @@ internal sealed partial class SinkhornRun : IDisposable
     {
         double bound = Math.Max(_problem.Geometry.MagnitudeBound, _epsilon);
         double rho = Math.Max(double.IsFinite(_rhoA) ? _rhoA : 0, double.IsFinite(_rhoB) ? _rhoB : 0);
-        double resolved = Math.Min(Math.Max(bound / _epsilon, 8) / (1L << 52), 1);
+        // Potentials are as large as the costs, or as what the masses' difference costs.
+        double size = Math.Max(bound, rho * Math.Abs(Math.Log(_problem.A.Mass / _problem.B.Mass)));
+        double resolved = Math.Min(Math.Max(size / _epsilon, 8) / (1L << 52), 1);
         return mass * Math.Min(_options.Tolerance, Math.Max(_options.Tolerance * bound / rho, resolved));
     }
 
@@ -296,8 +302,9 @@ internal sealed partial class SinkhornRun : IDisposable
             }
             if (Stalled())
                 return SolverStatus.Stalled;
-            Accelerate(epsilon, _iteration - from);
-            if (checkpoints && _iteration % _options.CheckpointEvery == 0)
+            bool writes = checkpoints && _iteration % _options.CheckpointEvery == 0;
+            Accelerate(epsilon, _iteration - from, leaps: !writes);
+            if (writes)
                 WriteCheckpoint();
         }
     }

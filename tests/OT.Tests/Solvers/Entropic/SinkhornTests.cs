@@ -428,4 +428,40 @@ public class SinkhornTests
         Assert.InRange(result.MarginalError, 0, 1e-13);
         Assert.True(result.Certify().Gap >= 0);
     }
+
+    /// <summary>Weights down to the smallest doubles change nothing that can be seen.</summary>
+    [Theory]
+    [InlineData(100)]
+    [InlineData(250)]
+    [InlineData(320)]
+    public void Weights_of_any_size(int decades)
+    {
+        for (ulong seed = 1; seed <= 4; seed++)
+        {
+            var random = new SeededRandom(seed);
+            double[] Weights(int count)
+            {
+                double[] w =
+                [
+                    .. Enumerable.Range(0, count).Select(_ => random.NextDouble() * Math.Pow(10, -random.NextInt(decades))),
+                ];
+                double sum = w.Sum();
+                return Array.ConvertAll(w, v => v / sum);
+            }
+            double[] Visible(double[] w) => Array.ConvertAll(w, v => v < 1e-60 ? 0 : v);
+            var cloud = new PointCloud(Cloud(random, 60), Cloud(random, 50), GroundCost.CityBlock);
+            double[] a = Weights(60),
+                b = Weights(50);
+            TransportResult result = EntropicCase.Of(cloud, a, b, 0.02).Solve(new SinkhornOptions { Tolerance = 1e-9 }),
+                visible = EntropicCase.Of(cloud, Visible(a), Visible(b), 0.02).Solve(new SinkhornOptions { Tolerance = 1e-9 });
+            Assert.True(
+                result.Converged && visible.Converged,
+                $"{decades}, {seed}: {result.Status} {visible.Status} {result.MarginalError:E2}"
+            );
+            Assert.Equal(visible.Value, result.Value, 1e-7);
+        }
+    }
+
+    static Matrix Cloud(SeededRandom random, int count) =>
+        new(count, 2, [.. Enumerable.Range(0, 2 * count).Select(_ => random.NextDouble())]);
 }
