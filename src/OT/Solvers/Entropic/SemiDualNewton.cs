@@ -30,6 +30,11 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
     /// <summary>Rows, or pivots, that one sweep over W works in.</summary>
     const int Panel = 8;
 
+    /// <summary>Longest first step, in units of ε; steps grow fourfold and shrink to a quarter.</summary>
+    const double FirstRadius = 2;
+
+    const double LongestRadius = 1e12;
+
     /// <summary>Smaller probabilities are taken for 0: their products would be denormal.</summary>
     const double Negligible = 1e-150;
 
@@ -42,9 +47,50 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
     readonly double[] _loss = new double[b.Length];
     readonly double[] _right = new double[b.Length];
     readonly double[] _direction = new double[b.Length];
+    readonly double[] _from = new double[b.Length];
+    double _radius = FirstRadius;
+    double _share;
 
     /// <summary>The direction d at the columns of positive weight; 0 at the others.</summary>
     public ReadOnlySpan<double> Direction => _direction;
+
+    /// <summary>Forgets how long steps may be.</summary>
+    public void Reset() => _radius = FirstRadius;
+
+    /// <summary>
+    /// A step from g along a new direction, no longer than the radius, which grows: the last step was a good one. Arguments are those of <see cref="Compute"/>;
+    /// <c>next</c> receives the point and is left alone when there is no direction.
+    /// </summary>
+    public bool Step(
+        ReadOnlySpan<double> g,
+        ReadOnlySpan<double> rowMass,
+        ReadOnlySpan<double> wanted,
+        double epsilon,
+        double tauA,
+        double rhoB,
+        double damping,
+        Span<double> next,
+        CancellationToken cancellation
+    )
+    {
+        if (!Compute(g, rowMass, wanted, epsilon, tauA, rhoB, damping, cancellation))
+            return false;
+        g.CopyTo(_from);
+        _radius = Math.Min(4 * _radius, LongestRadius);
+        _share = Math.Min(1, _radius * epsilon / Length);
+        TensorPrimitives.MultiplyAdd(_direction, _share, _from, next);
+        return true;
+    }
+
+    /// <summary>A quarter of the last step, which did harm.</summary>
+    public void Shorten(double epsilon, Span<double> next)
+    {
+        _share /= 4;
+        _radius = _share * Length / epsilon;
+        TensorPrimitives.MultiplyAdd(_direction, _share, _from, next);
+    }
+
+    double Length => Math.Abs(TensorPrimitives.MaxMagnitude<double>(_direction));
 
     /// <summary>Computes the direction.</summary>
     /// <param name="g">The point.</param>

@@ -49,22 +49,13 @@ internal sealed partial class SinkhornRun
         && _iteration >= Math.Max(_newtonFrom, Math.Max(MinBeforeNewton, _g.Length))
         && _newtonFits;
 
-    /// <summary>Replaces g by a Newton step from the point just evaluated, no longer than the radius.</summary>
+    /// <summary>Replaces g by a Newton step from the point just evaluated.</summary>
     bool NewtonStep(double epsilon, double[] rowMass)
     {
         _newton ??= new SemiDualNewton(_costs, _weightsA, _weightsB, _backend.Threads);
         double[] wanted = Masses(_weightsB, _before, _rhoB);
-        _newtonBase ??= new double[_g.Length];
-        _before.CopyTo(_newtonBase.AsSpan());
         double damping = NewtonDamping * Math.Min(1, _error / Mass);
-        if (!_newton.Compute(_before, rowMass, wanted, epsilon, _problem.PenaltyA.Tau(epsilon), _rhoB, damping, _limit))
-            return false;
-        double length = Math.Abs(TensorPrimitives.MaxMagnitude(_newton.Direction));
-        // An accepted step lets the next be longer.
-        _newtonRadius = Math.Min(4 * _newtonRadius, 1e12);
-        _newtonShare = Math.Min(1, _newtonRadius * epsilon / length);
-        TakeNewtonStep();
-        return true;
+        return _newton.Step(_before, rowMass, wanted, epsilon, _problem.PenaltyA.Tau(epsilon), _rhoB, damping, _g, _limit);
     }
 
     /// <summary>A quarter of a step that lowered the dual; after several of them, first-order steps again for a while.</summary>
@@ -76,14 +67,9 @@ internal sealed partial class SinkhornRun
             _newtonFrom = _iteration + Math.Max(MinBeforeNewton, _g.Length);
             return false;
         }
-        double length = Math.Abs(TensorPrimitives.MaxMagnitude(_newton!.Direction));
-        _newtonShare /= 4;
-        _newtonRadius = _newtonShare * length / epsilon;
-        TakeNewtonStep();
+        _newton!.Shorten(epsilon, _g);
         return true;
     }
-
-    void TakeNewtonStep() => TensorPrimitives.MultiplyAdd(_newton!.Direction, _newtonShare, _newtonBase, _g);
 
     /// <summary>What a marginal tends to: its weights, or <c>w exp(−potential/ρ)</c> with a penalty.</summary>
     static double[] Masses(double[] weights, double[] potential, double rho)

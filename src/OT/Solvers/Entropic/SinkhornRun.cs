@@ -70,6 +70,8 @@ internal sealed partial class SinkhornRun : IDisposable
     readonly double _rhoA;
     readonly double _rhoB;
     readonly double _floatFloor;
+    readonly double _wanted;
+    readonly bool _newtonFits;
     readonly EpsilonSchedule _schedule;
     readonly double[] _keptF;
     readonly double[] _keptG;
@@ -80,8 +82,6 @@ internal sealed partial class SinkhornRun : IDisposable
     Precision _precision;
     OverRelaxation? _relaxation;
     SinkhornStep? _step;
-    readonly double _wanted;
-    readonly bool _newtonFits;
     double _target;
     double _omega = 1;
     double _error = double.NaN;
@@ -90,9 +90,6 @@ internal sealed partial class SinkhornRun : IDisposable
     double _keptError = double.NaN;
     double _keptEpsilon;
     SemiDualNewton? _newton;
-    double[]? _newtonBase;
-    double _newtonRadius = 2;
-    double _newtonShare;
     int _newtonFrom;
     int _newtonRefusals;
     bool _byNewton;
@@ -319,7 +316,8 @@ internal sealed partial class SinkhornRun : IDisposable
             _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
         (_bestError, _bestIteration, _lastStallCheck) = (double.PositiveInfinity, _iteration, _iteration);
         (_keptDual, _plainUntil, _plainSpell, _accelerated, _byNewton) = (double.NegativeInfinity, 0, 1, false, false);
-        (_newtonRadius, _newtonFrom, _newtonRefusals) = (2, 0, 0);
+        (_newtonFrom, _newtonRefusals) = (0, 0);
+        _newton?.Reset();
     }
 
     SinkhornStep Step(double epsilon, double target)
