@@ -372,8 +372,9 @@ public class SinkhornStatusTests
         long taken = GC.GetAllocatedBytesForCurrentThread() - before;
         Assert.Equal(SolverStatus.IterationLimit, result.Status);
         Assert.True(double.IsFinite(result.Value) && result.MarginalError < 0.5);
-        // 64 chunks of column sums and a few dozen vectors.
-        Assert.InRange(taken, 0, 400L * n * sizeof(double));
+        // In vectors of n doubles: 64 chunks of column sums in floats' operator and 64 in doubles', 128 of the final pass, 48 of the acceleration's history, and
+        // some 120 of everything else. All pairs would be 70 000.
+        Assert.InRange(taken, 0, 450L * n * sizeof(double));
     }
 
     [Theory]
