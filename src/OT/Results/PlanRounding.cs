@@ -81,7 +81,7 @@ internal static class PlanRounding
         RoundedPlan repaired = RoundedPlan.WithSparse(plan, x, y, repair);
         if (left <= negligible)
             return (repaired, true);
-        (SparseMatrix? detours, left) = ForestRepair.Route(repaired, deficits, missing, negligible, cancellation);
+        (SparseMatrix? detours, left) = Detours(geometry, repaired, deficits, missing, negligible, cancellation);
         return (detours is null ? repaired : RoundedPlan.WithSparse(plan, x, y, Add(repair, detours)), left <= negligible);
     }
 
@@ -119,8 +119,24 @@ internal static class PlanRounding
         var repaired = new SparsePlan(Add(matrix, repair));
         if (left <= negligible)
             return (repaired, true);
-        (SparseMatrix? detours, left) = ForestRepair.Route(repaired, deficits, missing, negligible, cancellation);
+        (SparseMatrix? detours, left) = Detours(geometry, repaired, deficits, missing, negligible, cancellation);
         return (detours is null ? repaired : new SparsePlan(Add(repaired.Values, detours)), left <= negligible);
+    }
+
+    /// <summary>Along a forest of large entries, or, in small plans, along any way there is.</summary>
+    static (SparseMatrix? Repair, double Left) Detours(
+        Geometry geometry,
+        TransportPlan plan,
+        double[] supply,
+        double[] demand,
+        double negligible,
+        CancellationToken cancellation
+    )
+    {
+        (SparseMatrix? repair, double left) = ForestRepair.Route(plan, supply, demand, negligible, cancellation);
+        return repair is not null && left <= negligible
+            ? (repair, left)
+            : FlowRepair.Route(geometry, plan, supply, demand, negligible, cancellation);
     }
 
     /// <summary>Ships row deficits to column deficits, each row to the first columns that it may use and that still want mass. At most n + m − 1 entries.</summary>
