@@ -22,7 +22,7 @@ internal sealed partial class SinkhornRun : IDisposable
     const int MaxPlainSpell = 64;
 
     /// <summary>Newton's matrix has m² entries, and its elimination takes m³/6 multiply-adds.</summary>
-    const int MaxNewtonColumns = 2048;
+    const int MaxNewtonColumns = 4096;
 
     /// <summary>Iterations before the first Newton step of a small problem.</summary>
     const int MinBeforeNewton = 100;
