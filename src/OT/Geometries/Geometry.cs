@@ -35,6 +35,13 @@ public abstract class Geometry
             costs[j] = Cost(row, j);
     }
 
+    /// <summary>Rows <paramref name="start"/> … of C, count × m values.</summary>
+    internal virtual void CostRows(int start, int count, Span<double> block)
+    {
+        for (int r = 0; r < count; r++)
+            CostRow(start + r, block.Slice(r * Columns, Columns));
+    }
+
     /// <summary>Smallest, largest, mean and spread of the finite costs. One pass over all pairs, made once.</summary>
     public CostStatistics Statistics => Scan(CancellationToken.None);
 

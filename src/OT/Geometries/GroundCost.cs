@@ -113,6 +113,20 @@ public abstract partial class GroundCost
             costs[j] = Evaluate(x, target.Row(j));
     }
 
+    /// <summary>Costs from some points, prepared and one after another, to every row of <paramref name="target"/>: m costs for each.</summary>
+    internal virtual void EvaluateRows(
+        ReadOnlySpan<double> points,
+        Matrix target,
+        ReadOnlySpan<double> coordinates,
+        Span<double> block
+    )
+    {
+        int d = target.Columns,
+            m = target.Rows;
+        for (int r = 0; r < points.Length / d; r++)
+            EvaluateRow(points.Slice(r * d, d), target, coordinates, block.Slice(r * m, m));
+    }
+
     /// <summary>Squared Euclidean diameter of the bounding box of both clouds; <paramref name="power"/> 1 sums the sides, 0 takes the longest.</summary>
     static double BoxBound(Matrix source, Matrix target, int power)
     {
@@ -234,10 +248,23 @@ public abstract partial class GroundCost
             return (mean, squares.Value / points.Rows);
         }
 
-        private protected override void Finish(ReadOnlySpan<double> x, Span<double> sum, Span<double> scratch)
+        internal override void EvaluateRow(
+            ReadOnlySpan<double> x,
+            Matrix target,
+            ReadOnlySpan<double> coordinates,
+            Span<double> costs
+        ) => EvaluateRows(x, target, coordinates, costs);
+
+        internal override void EvaluateRows(
+            ReadOnlySpan<double> points,
+            Matrix target,
+            ReadOnlySpan<double> coordinates,
+            Span<double> block
+        )
         {
+            SquaredDistances.Fill(points, target.Columns, coordinates, block);
             if (scale != 1)
-                TensorPrimitives.Multiply(sum, scale, sum);
+                TensorPrimitives.Multiply(block, scale, block);
         }
     }
 

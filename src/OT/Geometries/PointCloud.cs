@@ -86,4 +86,13 @@ public sealed class PointCloud : Geometry
     /// <inheritdoc/>
     public override void CostRow(int row, Span<double> costs) =>
         GroundCost.EvaluateRow(_prepared.Value.Row(row), Target, _targetCoordinates.Value, costs[..Columns]);
+
+    /// <inheritdoc/>
+    internal override void CostRows(int start, int count, Span<double> block) =>
+        GroundCost.EvaluateRows(
+            _prepared.Value.Values.Slice(start * Dimension, count * Dimension),
+            Target,
+            _targetCoordinates.Value,
+            block[..(count * Columns)]
+        );
 }

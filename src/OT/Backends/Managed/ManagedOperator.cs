@@ -226,7 +226,11 @@ internal abstract class ManagedOperator : ICostOperator
     /// <inheritdoc/>
     public virtual double TransportCost(in GibbsPlan plan, Span<double> rowSums, Span<double> columnSums)
     {
-        PlanRows rows = new(plan);
+        double[] f = plan.F.ToArray(),
+            g = plan.G.ToArray(),
+            logA = plan.LogA.ToArray(),
+            logB = plan.LogB.ToArray();
+        double inverse = 1 / plan.Epsilon;
         var sums = new double[Rows];
         var costs = new double[Rows];
         bool forbidden = Geometry.HasForbiddenPairs;
@@ -234,20 +238,22 @@ internal abstract class ManagedOperator : ICostOperator
             0,
             (i, row, partial) =>
             {
-                Span<double> cost = partial.Slice(Columns, Columns);
-                Geometry.CostRow(i, cost);
-                rows.Fill(i, cost, row);
+                if (double.IsNegativeInfinity(logA[i]))
+                    return;
+                Geometry.CostRow(i, row);
+                ReadOnlySpan<double> weights = logB;
                 if (forbidden)
                 {
-                    for (int j = 0; j < cost.Length; j++)
+                    Span<double> allowed = partial.Slice(Columns, Columns);
+                    logB.CopyTo(allowed);
+                    for (int j = 0; j < row.Length; j++)
                     {
-                        if (double.IsPositiveInfinity(cost[j]))
-                            cost[j] = 0;
+                        if (double.IsPositiveInfinity(row[j]))
+                            (row[j], allowed[j]) = (0, double.NegativeInfinity);
                     }
+                    weights = allowed;
                 }
-                sums[i] = TensorPrimitives.Sum<double>(row);
-                costs[i] = TensorPrimitives.Dot(row, cost);
-                TensorPrimitives.Add(partial[..Columns], row, partial[..Columns]);
+                (sums[i], costs[i]) = PlanSweep.Row(row, g, weights, f[i], logA[i], inverse, partial[..Columns]);
             },
             (total, partial) => TensorPrimitives.Add(total[..Columns], partial[..Columns], total[..Columns]),
             2 * Columns
@@ -258,11 +264,7 @@ internal abstract class ManagedOperator : ICostOperator
     }
 
     /// <inheritdoc/>
-    public void CostRows(int start, int count, Span<double> block)
-    {
-        for (int r = 0; r < count; r++)
-            Geometry.CostRow(start + r, block.Slice(r * Columns, Columns));
-    }
+    public void CostRows(int start, int count, Span<double> block) => Geometry.CostRows(start, count, block);
 
     /// <inheritdoc/>
     public virtual void Dispose() { }

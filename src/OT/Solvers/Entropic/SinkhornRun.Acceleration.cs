@@ -27,7 +27,7 @@ internal sealed partial class SinkhornRun
         if (_accelerated)
             (_plainSpell, _newtonRefusals) = (1, 0);
         // Newton starts from g as it was, and f as it came of it.
-        double[]? rowMass = leaps && NewtonIsDue(epsilon) ? Masses(_weightsA, _f, _rhoA) : null;
+        SemiDualNewton.Point? point = leaps && NewtonIsDue(epsilon) ? NewtonPoint() : null;
         if (TranslatesPotentials)
             Translate();
         if (_relaxation is not null)
@@ -36,26 +36,59 @@ internal sealed partial class SinkhornRun
             _omega = _relaxation.Omega;
         }
         Keep(dual);
-        _byNewton = rowMass is not null && NewtonStep(epsilon, rowMass);
+        _byNewton = point is not null && NewtonStep(point);
         _accelerated =
             _byNewton || (leaps && _anderson is not null && _iteration >= _plainUntil && _anderson.Mix(_before, _g, epsilon));
     }
 
-    /// <summary>Newton's steps cost about m iterations each, so they wait until as many were made, and for the target's ε and doubles.</summary>
+    /// <summary>Newton waits for the target's ε, for doubles, and until it may pay; what rounding of the potentials explains is not for it to mend.</summary>
     bool NewtonIsDue(double epsilon) =>
         _options.Acceleration == Acceleration.Auto
         && epsilon == _epsilon
         && _precision == Precision.Float64
-        && _iteration >= Math.Max(_newtonFrom, Math.Max(MinBeforeNewton, _g.Length))
-        && _newtonFits;
+        && _iteration >= _newtonFrom
+        && _error > _newtonFloor;
 
-    /// <summary>Replaces g by a Newton step from the point just evaluated.</summary>
-    bool NewtonStep(double epsilon, double[] rowMass)
+    /// <summary>The point just evaluated: f came of g as it was before, and the new g of the column masses.</summary>
+    SemiDualNewton.Point NewtonPoint()
+    {
+        double tauA = _problem.PenaltyA.Tau(_epsilon),
+            tauB = _problem.PenaltyB.Tau(_epsilon);
+        double[] softMin = [.. _f],
+            columnMass = new double[_g.Length];
+        TensorPrimitives.Divide(softMin, tauA, softMin);
+        for (int j = 0; j < columnMass.Length; j++)
+            columnMass[j] = _weightsB[j] > 0 ? _weightsB[j] * Math.Exp((_before[j] - (_g[j] / tauB)) / _epsilon) : 0;
+        return new(
+            softMin,
+            [.. _before],
+            Masses(_weightsA, _f, _rhoA),
+            columnMass,
+            Masses(_weightsB, _before, _rhoB),
+            _epsilon,
+            tauA,
+            _rhoB
+        );
+    }
+
+    /// <summary>Replaces g by a Newton step, once as much time went into iterations at this ε as the step would take.</summary>
+    bool NewtonStep(SemiDualNewton.Point point)
     {
         _newton ??= new SemiDualNewton(_costs, _weightsA, _weightsB, _backend.Threads);
-        double[] wanted = Masses(_weightsB, _before, _rhoB);
-        double damping = NewtonDamping * Math.Min(1, _error / Mass);
-        return _newton.Step(_before, rowMass, wanted, epsilon, _problem.PenaltyA.Tau(epsilon), _rhoB, damping, _g, _limit);
+        double error = _error / Mass;
+        double threshold = Math.Clamp(NewtonThinning * error, LeastThinning, MostThinning);
+        int made = _iteration - _levelStart;
+        double iterationWork = IterationWork * _f.Length * _g.Length;
+        double iterations = _newton.Look(point, threshold, _newtonBytes, made * iterationWork, _limit) / iterationWork;
+        if (iterations > made)
+        {
+            _newtonFrom = (int)Math.Min(_iteration + Math.Max(BeforeNewton, iterations - made), int.MaxValue);
+            return false;
+        }
+        if (!_newton.Compute(point, NewtonDamping * Math.Min(1, error), _limit))
+            return false;
+        _newton.Step(point, _g);
+        return true;
     }
 
     /// <summary>A quarter of a step that lowered the dual; after several of them, first-order steps again for a while.</summary>
@@ -64,7 +97,7 @@ internal sealed partial class SinkhornRun
         if (++_newtonRefusals == MaxNewtonRefusals)
         {
             (_newtonRefusals, _byNewton) = (0, false);
-            _newtonFrom = _iteration + Math.Max(MinBeforeNewton, _g.Length);
+            _newtonFrom = _iteration + Math.Max(BeforeNewton, _iteration - _levelStart);
             return false;
         }
         _newton!.Shorten(epsilon, _g);

@@ -21,11 +21,17 @@ internal sealed partial class SinkhornRun : IDisposable
     /// <summary>Plain iterations after a rejected step: twice as many each time, until an accelerated one is accepted.</summary>
     const int MaxPlainSpell = 64;
 
-    /// <summary>Newton's matrix has m² entries, and its elimination takes m³/6 multiply-adds.</summary>
-    const int MaxNewtonColumns = 4096;
+    /// <summary>Iterations at the target's ε before a first look at whether Newton's steps would pay.</summary>
+    const int BeforeNewton = 20;
 
-    /// <summary>Iterations before the first Newton step of a small problem.</summary>
-    const int MinBeforeNewton = 100;
+    /// <summary>An iteration takes about so long for each pair, in units of a sparse multiply-add.</summary>
+    const double IterationWork = 0.25;
+
+    /// <summary>Entries that Newton leaves out of the plan, relative to their marginals and to the error; at most <see cref="MostThinning"/>.</summary>
+    const double NewtonThinning = 0.1;
+
+    const double MostThinning = 1e-3;
+    const double LeastThinning = 1e-12;
 
     const int MaxNewtonRefusals = 12;
 
@@ -71,7 +77,8 @@ internal sealed partial class SinkhornRun : IDisposable
     readonly double _rhoB;
     readonly double _floatFloor;
     readonly double _wanted;
-    readonly bool _newtonFits;
+    readonly long _newtonBytes;
+    readonly double _newtonFloor;
     readonly EpsilonSchedule _schedule;
     readonly double[] _keptF;
     readonly double[] _keptG;
@@ -92,6 +99,7 @@ internal sealed partial class SinkhornRun : IDisposable
     SemiDualNewton? _newton;
     int _newtonFrom;
     int _newtonRefusals;
+    int _levelStart;
     bool _byNewton;
     bool _accelerated;
     bool _coldStart;
@@ -165,9 +173,9 @@ internal sealed partial class SinkhornRun : IDisposable
         _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
         _operator = backend.Bind(_costs, _precision, limit);
-        long newton = sizeof(double) * (long)_g.Length * _g.Length;
         long other = backend.EstimateBytes(_costs, Precision.Float64) + Sinkhorn.OwnBytes(problem.Geometry);
-        _newtonFits = _g.Length <= MaxNewtonColumns && newton <= backend.MemoryLimit - other;
+        _newtonFloor = Mass * Math.Max(1, problem.Geometry.MagnitudeBound / epsilon) / (1L << 52);
+        _newtonBytes = Math.Min(backend.MemoryLimit, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2) - other;
     }
 
     public void Dispose() => _operator.Dispose();
@@ -287,7 +295,7 @@ internal sealed partial class SinkhornRun : IDisposable
             int from = _iteration;
             if (Advance(count, Step(epsilon, target)) is { } stopped)
                 return stopped;
-            if (FloatsAreDone(target))
+            if (FloatsAreDone(epsilon, target))
             {
                 Promote();
                 continue;
@@ -316,7 +324,8 @@ internal sealed partial class SinkhornRun : IDisposable
             _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
         (_bestError, _bestIteration, _lastStallCheck) = (double.PositiveInfinity, _iteration, _iteration);
         (_keptDual, _plainUntil, _plainSpell, _accelerated, _byNewton) = (double.NegativeInfinity, 0, 1, false, false);
-        (_newtonFrom, _newtonRefusals) = (0, 0);
+        _levelStart = _iteration;
+        (_newtonFrom, _newtonRefusals) = (_iteration + BeforeNewton, 0);
         _newton?.Reset();
     }
 
@@ -413,13 +422,12 @@ internal sealed partial class SinkhornRun : IDisposable
         return move <= Math.Max(1e-6 * _epsilon, rounding * size);
     }
 
-    /// <summary>Whether floats have given what they can.</summary>
-    bool FloatsAreDone(double target) =>
+    /// <summary>Whether floats have given what they can: at the target's ε, or where they make no way.</summary>
+    bool FloatsAreDone(double epsilon, double target) =>
         _precision != _options.Precision
         && (
-            _error <= _floatFloor * Mass
-            || (_error <= target && target == _target)
-            || _iteration - _bestIteration >= FloatPatience
+            _iteration - _bestIteration >= FloatPatience
+            || (epsilon == _epsilon && (_error <= _floatFloor * Mass || (_error <= target && target == _target)))
         );
 
     /// <summary>Goes over from floats to doubles; errors and duals seen so far were those of floats.</summary>

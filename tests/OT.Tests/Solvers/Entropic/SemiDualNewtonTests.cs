@@ -37,7 +37,17 @@ public class SemiDualNewtonTests
             double[] columns = [.. Enumerable.Range(0, m).Select(j => Enumerable.Range(0, n).Sum(i => a[i] * q[(i * m) + j]))];
 
             var newton = new SemiDualNewton(problem.Geometry, a, b, 2);
-            Assert.True(newton.Compute(g, a, wanted, epsilon, tau, rhoB, 0, CancellationToken.None));
+            var point = new SemiDualNewton.Point(
+                SoftMin(problem.Geometry, g, b, epsilon),
+                g,
+                a,
+                columns,
+                wanted,
+                epsilon,
+                tau,
+                rhoB
+            );
+            Assert.True(Compute(newton, point, threshold: 0));
 
             double[] d = newton.Direction.ToArray();
             double scale = d.Max(Math.Abs) + 1e-300;
@@ -55,6 +65,28 @@ public class SemiDualNewtonTests
             }
         }
     }
+
+    static bool Compute(SemiDualNewton newton, SemiDualNewton.Point point, double threshold, double damping = 0) =>
+        double.IsFinite(newton.Look(point, threshold, long.MaxValue, double.PositiveInfinity, default))
+        && newton.Compute(point, damping, default);
+
+    static double[] SoftMin(Geometry geometry, double[] g, double[] b, double epsilon) =>
+        [
+            .. Enumerable
+                .Range(0, geometry.Rows)
+                .Select(i =>
+                {
+                    double[] terms =
+                    [
+                        .. Enumerable
+                            .Range(0, b.Length)
+                            .Where(j => b[j] > 0)
+                            .Select(j => Math.Log(b[j]) + ((g[j] - geometry.Cost(i, j)) / epsilon)),
+                    ];
+                    double max = terms.Max();
+                    return -epsilon * (max + Math.Log(terms.Sum(t => Math.Exp(t - max))));
+                }),
+        ];
 
     static double[] Transition(Geometry geometry, double[] g, double[] b, double epsilon)
     {
@@ -80,8 +112,13 @@ public class SemiDualNewtonTests
         // the difference d_1 − d_0 is b_1 − c_1 = δ (1 − s) / (1 + s) divided by W_01 = s / (1 + s)².
         const double h = 138,
             delta = 0.125;
-        var newton = new SemiDualNewton(new CostMatrix(2, 2, [0, h, h, 0.0]), [0.5 + delta, 0.5 - delta], [0.5, 0.5], 1);
-        Assert.True(newton.Compute([0, 0], [0.5 + delta, 0.5 - delta], [0.5, 0.5], 1, 1, double.PositiveInfinity, 0, default));
+        double[] a = [0.5 + delta, 0.5 - delta],
+            b = [0.5, 0.5],
+            g = [0, 0];
+        var costs = new CostMatrix(2, 2, [0, h, h, 0.0]);
+        var newton = new SemiDualNewton(costs, a, b, 1);
+        var point = new SemiDualNewton.Point(SoftMin(costs, g, b, 1), g, a, a, b, 1, 1, double.PositiveInfinity);
+        Assert.True(Compute(newton, point, threshold: 0));
         double s = Math.Exp(-h);
         double expected = delta * (1 - s) * (1 + s) / s;
         Assert.Equal(1, (newton.Direction[1] - newton.Direction[0]) / expected, 1e-12);
@@ -130,15 +167,31 @@ public class SemiDualNewtonTests
         LinearProblem problem = EntropicCase.Of("points2", n, m, 0.05);
         double[] a = problem.A.Weights.ToArray(),
             b = problem.B.Weights.ToArray();
+        double[] g = new double[m],
+            q = Transition(problem.Geometry, g, b, 0.05),
+            columns = [.. Enumerable.Range(0, m).Select(j => Enumerable.Range(0, n).Sum(i => a[i] * q[(i * m) + j]))];
+        var point = new SemiDualNewton.Point(
+            SoftMin(problem.Geometry, g, b, 0.05),
+            g,
+            a,
+            columns,
+            b,
+            0.05,
+            1,
+            double.PositiveInfinity
+        );
         double[]? expected = null;
         foreach (int threads in (int[])[1, 2, 5])
         {
             var newton = new SemiDualNewton(problem.Geometry, a, b, threads);
-            Assert.True(newton.Compute(new double[m], a, b, 0.05, 1, double.PositiveInfinity, 1e-6, CancellationToken.None));
+            Assert.True(Compute(newton, point, threshold: 1e-9, damping: 1e-6));
             expected ??= newton.Direction.ToArray();
             Assert.Equal(expected, newton.Direction.ToArray());
-            Assert.False(
-                newton.Compute(new double[m], a, b, 0.05, 1, double.PositiveInfinity, 1e-6, new CancellationToken(true))
+            Assert.False(newton.Compute(point, 1e-6, new CancellationToken(true)));
+            Assert.True(
+                double.IsPositiveInfinity(
+                    newton.Look(point, 1e-9, long.MaxValue, double.PositiveInfinity, new CancellationToken(true))
+                )
             );
         }
     }

@@ -311,7 +311,8 @@ public class SinkhornStatusTests
     {
         LinearProblem problem = EntropicCase.Of(kind, 60, 80, 0.05);
         using var backend = new ManagedBackend(1);
-        foreach (Acceleration acceleration in Enum.GetValues<Acceleration>())
+        // Auto is Anderson's, and now and then a step of Newton's, whose factor is as large as the plan happens to need.
+        foreach (Acceleration acceleration in Enum.GetValues<Acceleration>().Except([Acceleration.Auto]))
         {
             // Code that the runtime has not optimised yet may box; the best of many tries has none of that. Few enough iterations that rounding does not end them.
             long least = long.MaxValue;
