@@ -33,7 +33,8 @@ internal sealed class SparseCholesky
     readonly int[] _link;
     readonly int[] _nextLink;
     readonly int _sparse;
-    readonly DenseElimination _tail;
+    readonly int _threads;
+    DenseElimination? _dense;
 
     SparseCholesky(
         int nodes,
@@ -45,7 +46,7 @@ internal sealed class SparseCholesky
         int threads
     )
     {
-        Count = nodes;
+        (Count, TailCount, _threads) = (nodes, tail.Length, threads);
         _sparse = order.Length;
         _position = new int[nodes];
         for (int p = 0; p < order.Length; p++)
@@ -74,7 +75,6 @@ internal sealed class SparseCholesky
         (_from, _edges, _targets, _tailEdges) = OwnEdges(starts, neighbours);
         (_pivots, _losses, _work) = (new double[_sparse], new double[nodes], new double[nodes]);
         (_cursor, _link, _nextLink) = (new int[_sparse], new int[_sparse], new int[_sparse]);
-        _tail = new DenseElimination(tail.Length, threads);
     }
 
     /// <summary>Number of nodes, N.</summary>
@@ -84,7 +84,13 @@ internal sealed class SparseCholesky
     public int FillCount => _places.Length;
 
     /// <summary>Nodes that are eliminated densely.</summary>
-    public int TailCount => _tail.Count;
+    public int TailCount { get; }
+
+    /// <summary>Bytes of the factor.</summary>
+    public long Bytes => DenseElimination.Bytes(TailCount) + (12L * _places.Length);
+
+    /// <summary>The dense part, made when it is needed.</summary>
+    DenseElimination Tail => _dense ??= new DenseElimination(TailCount, _threads);
 
     /// <summary>Multiply-adds of a factorisation, in units of the dense part's; a sparse one takes 64 times as long.</summary>
     public double Work { get; }
@@ -156,11 +162,11 @@ internal sealed class SparseCholesky
     /// <summary>Factorises for given weights, one per place of the neighbours given to <see cref="Analyse"/> (both ends of an edge alike), and losses; false when cancelled.</summary>
     public bool Factor(ReadOnlySpan<double> weights, ReadOnlySpan<double> losses, CancellationToken cancellation)
     {
-        _tail.Clear();
+        Tail.Clear();
         for (int i = 0; i < Count; i++)
             _losses[_position[i]] = losses[i];
         for (int k = 0; k < _tailEdges.Length; k += 3)
-            _tail.Row(_tailEdges[k + 1])[_tailEdges[k + 2]] += weights[_tailEdges[k]];
+            Tail.Row(_tailEdges[k + 1])[_tailEdges[k + 2]] += weights[_tailEdges[k]];
         Array.Fill(_link, -1);
         var panel = new double[DenseElimination.Panel];
         int vectors = 0;
@@ -180,10 +186,10 @@ internal sealed class SparseCholesky
             vectors = AddToTail(p, panel, vectors);
         }
         if (vectors > 0)
-            _tail.AddPanel(panel.AsSpan(0, vectors));
-        for (int t = 0; t < _tail.Count; t++)
-            _tail.Losses[t] = _losses[_sparse + t];
-        return _tail.Eliminate(cancellation);
+            Tail.AddPanel(panel.AsSpan(0, vectors));
+        for (int t = 0; t < TailCount; t++)
+            Tail.Losses[t] = _losses[_sparse + t];
+        return Tail.Eliminate(cancellation);
     }
 
     /// <summary>What an earlier node passes to the one at its cursor, whose entries are being gathered.</summary>
@@ -239,25 +245,25 @@ internal sealed class SparseCholesky
         double pivot = _pivots[p];
         if (places.Length < 2 || pivot == 0)
             return vectors;
-        if (places.Length < DenseShare * _tail.Count)
+        if (places.Length < DenseShare * TailCount)
         {
             for (int u = 1; u < places.Length; u++)
             {
-                Span<double> row = _tail.Row(places[u] - _sparse);
+                Span<double> row = Tail.Row(places[u] - _sparse);
                 double weight = pivot * shares[u];
                 for (int v = 0; v < u; v++)
                     row[places[v] - _sparse] += weight * shares[v];
             }
             return vectors;
         }
-        Span<double> vector = _tail.PanelVector(vectors);
+        Span<double> vector = Tail.PanelVector(vectors);
         vector.Clear();
         for (int u = 0; u < places.Length; u++)
             vector[places[u] - _sparse] = shares[u];
         panel[vectors++] = pivot;
         if (vectors < panel.Length)
             return vectors;
-        _tail.AddPanel(panel);
+        Tail.AddPanel(panel);
         return 0;
     }
 
@@ -272,7 +278,7 @@ internal sealed class SparseCholesky
             for (int k = _starts[p]; k < _starts[p + 1]; k++)
                 x[_places[k]] += _shares[k] * x[p];
         }
-        _tail.Solve(x[_sparse..]);
+        Tail.Solve(x[_sparse..]);
         for (int p = _sparse - 1; p >= 0; p--)
         {
             double sum = _pivots[p] > 0 ? x[p] / _pivots[p] : 0;

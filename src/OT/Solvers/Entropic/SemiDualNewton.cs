@@ -27,20 +27,14 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
 
     const double LongestRadius = 1e12;
 
-    /// <summary>More entries per node than this, and a sparse order is not looked for.</summary>
-    const int SparseEntries = 12;
-
-    /// <summary>A dense multiply-add takes a 64th of a sparse one.</summary>
-    const double DenseShare = 1.0 / 64;
+    /// <summary>Sparse multiply-adds in whose time an entry finds its place in the order.</summary>
+    const double AnalysisWork = 100;
 
     readonly double[] _direction = new double[b.Length];
+    readonly ThinLaplacian _matrix = new(a.Length, b.Length, threads);
     readonly double[] _from = new double[b.Length];
     double _radius = FirstRadius;
     double _share;
-    ThinPlan? _thin;
-    SparseCholesky? _factor;
-    int[] _starts = [];
-    int[] _neighbours = [];
 
     /// <summary>The point a direction is wanted at.</summary>
     /// <param name="F">Soft-minima of the rows at g: they make each row of q sum to 1.</param>
@@ -80,62 +74,30 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
         int n = a.Length,
             m = b.Length;
         // An entry takes its place in the plan twice, in the factor, and in what lists waste. A factor takes no less time for it than a full row's share.
-        double worthwhile = Math.Max(SparseEntries * (long)(n + m), budget / (DenseShare * 0.5 * m));
+        double few = ThinLaplacian.SparseEntries * (double)(n + m),
+            worthwhile = Math.Max(few, budget / (ThinLaplacian.DenseShare * 0.5 * m));
         long most = (long)Math.Min(bytes / 256, worthwhile);
-        _thin = ThinPlan.Of(geometry, point.F, point.G, point.RowMass, b, point.Epsilon, threshold, most, threads, cancellation);
-        if (_thin is null)
+        ThinPlan? thin = ThinPlan.Of(
+            geometry,
+            point.F,
+            point.G,
+            point.RowMass,
+            b,
+            point.Epsilon,
+            threshold,
+            absolute: false,
+            most,
+            threads,
+            cancellation
+        );
+        if (thin is null)
             return most < worthwhile ? double.PositiveInfinity : 2 * budget;
-        double rowsFirst = RowsFirst(_thin, m);
-        bool sparse = _thin.Values.Length <= SparseEntries * (long)(n + m);
-        if (!sparse && rowsFirst > budget)
-            return rowsFirst;
-        (int[] starts, int[] neighbours) = Graph(_thin, n, m);
-        if (_factor is not null && starts.AsSpan().SequenceEqual(_starts) && neighbours.AsSpan().SequenceEqual(_neighbours))
-            return _factor.Work * DenseShare;
-        (_starts, _neighbours) = (starts, neighbours);
-        _factor = sparse ? SparseCholesky.Analyse(n + m, starts, neighbours, threads) : null;
-        if (_factor is null || _factor.Work * DenseShare > rowsFirst)
-        {
-            if (DenseElimination.Bytes(m) > bytes)
-                return double.PositiveInfinity;
-            _factor = SparseCholesky.FirstNodesFirst(n, n + m, starts, neighbours, threads);
-        }
-        return _factor.Work * DenseShare;
-    }
-
-    /// <summary>Work of eliminating rows one by one, then the columns densely.</summary>
-    static double RowsFirst(ThinPlan thin, int m)
-    {
-        double work = DenseShare * m * m * m / 6.0;
-        for (int i = 0; i < thin.Starts.Length - 1; i++)
-        {
-            double count = thin.Starts[i + 1] - thin.Starts[i];
-            work += 0.5 * Math.Min(count * count, DenseShare * m * m);
-        }
-        return work;
-    }
-
-    /// <summary>The graph's edges, each at both its ends: rows are nodes 0 … n − 1, columns the next m.</summary>
-    static (int[] Starts, int[] Neighbours) Graph(ThinPlan thin, int n, int m)
-    {
-        int entries = thin.Columns.Length;
-        var starts = new int[n + m + 1];
-        var neighbours = new int[2 * entries];
-        foreach (int j in thin.Columns)
-            starts[n + j + 1]++;
-        thin.Starts.CopyTo(starts, 0);
-        for (int k = n; k < n + m; k++)
-            starts[k + 1] += starts[k];
-        int[] at = starts[n..(n + m)];
-        for (int i = 0; i < n; i++)
-        {
-            for (int k = thin.Starts[i]; k < thin.Starts[i + 1]; k++)
-            {
-                neighbours[k] = n + thin.Columns[k];
-                neighbours[at[thin.Columns[k]]++] = i;
-            }
-        }
-        return (starts, neighbours);
+        // Finding an order takes longer than a factor of the same entries.
+        double least = thin.Values.Length <= few ? AnalysisWork * thin.Values.Length : _matrix.RowsFirst(thin);
+        if (least > budget)
+            return least;
+        _matrix.Load(thin, point.RowMass, point.ColumnMass);
+        return _matrix.Prepare(thin, bytes);
     }
 
     /// <summary>Computes the direction at the point just looked at.</summary>
@@ -145,49 +107,25 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
     /// <returns>Whether there is a finite direction; false when cancelled, too.</returns>
     public bool Compute(Point point, double damping, CancellationToken cancellation)
     {
-        int n = a.Length,
-            m = b.Length;
-        ThinPlan thin = _thin!;
-        var weights = new double[_neighbours.Length];
-        double[] losses = new double[n + m],
-            right = new double[n + m],
-            kept = new double[m];
-        int[] at = _starts[n..(n + m)];
+        int n = a.Length;
+        double[] losses = new double[_matrix.Count],
+            right = new double[_matrix.Count];
         for (int i = 0; i < n; i++)
-        {
-            double sum = 0;
-            for (int k = thin.Starts[i]; k < thin.Starts[i + 1]; k++)
-            {
-                double mass = point.RowMass[i] * thin.Values[k];
-                int j = thin.Columns[k];
-                weights[k] = weights[at[j]++] = mass;
-                kept[j] += mass;
-                sum += thin.Values[k];
-            }
-            losses[i] = point.RowMass[i] * (Dropped(1, sum) + ((1 / point.TauA) - 1));
-        }
-        for (int j = 0; j < m; j++)
+            losses[i] = point.RowMass[i] * ((1 / point.TauA) - 1);
+        for (int j = 0; j < b.Length; j++)
         {
             double c = point.ColumnMass[j];
-            losses[n + j] = Dropped(c, kept[j]) + (damping * c) + (point.Epsilon * point.Wanted[j] / point.RhoB);
+            losses[n + j] = (damping * c) + (point.Epsilon * point.Wanted[j] / point.RhoB);
             right[n + j] = b[j] > 0 ? point.Epsilon * (point.Wanted[j] - c) : 0;
         }
         Array.Clear(_direction);
-        if (!_factor!.Factor(weights, losses, cancellation))
+        if (!_matrix.Factor(losses, cancellation))
             return false;
-        var solution = new double[n + m];
-        _factor.Solve(right, solution);
-        for (int j = 0; j < m; j++)
+        var solution = new double[_matrix.Count];
+        _matrix.Solve(right, solution);
+        for (int j = 0; j < b.Length; j++)
             _direction[j] = b[j] > 0 ? solution[n + j] : 0;
         return double.IsFinite(TensorPrimitives.Sum<double>(_direction));
-    }
-
-    /// <summary>What a thin plan lacks; what rounding alone would explain is nothing.</summary>
-    static double Dropped(double whole, double kept)
-    {
-        const double rounding = 1e-13;
-        double dropped = whole - kept;
-        return dropped > rounding * whole ? dropped : 0;
     }
 
     /// <summary>A step from the point along its direction, no longer than the radius, which grows: the last step was a good one.</summary>

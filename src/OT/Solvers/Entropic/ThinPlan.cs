@@ -28,7 +28,8 @@ internal sealed class ThinPlan
     /// <summary>q of each entry.</summary>
     public double[] Values { get; }
 
-    ThinPlan(int[] starts, int[] columns, double[] values) => (Starts, Columns, Values) = (starts, columns, values);
+    /// <summary>Takes entries over.</summary>
+    public ThinPlan(int[] starts, int[] columns, double[] values) => (Starts, Columns, Values) = (starts, columns, values);
 
     /// <summary>Looks through all pairs.</summary>
     /// <param name="geometry">The costs C, n × m.</param>
@@ -37,7 +38,8 @@ internal sealed class ThinPlan
     /// <param name="rowMass">r, the mass of each row; rows without mass have no entries.</param>
     /// <param name="b">Target weights; columns without weight have no entries.</param>
     /// <param name="epsilon">ε.</param>
-    /// <param name="threshold">θ, from 0, which keeps everything, to 1.</param>
+    /// <param name="threshold">θ, from 0, which keeps everything, to 1; or, when absolute, the smallest mass to keep.</param>
+    /// <param name="absolute">Whether the threshold is a mass.</param>
     /// <param name="most">Entries beyond which it is not worth it.</param>
     /// <param name="threads">Threads; they change no bit.</param>
     /// <param name="cancellation">Watched once per few rows.</param>
@@ -50,13 +52,14 @@ internal sealed class ThinPlan
         double[] b,
         double epsilon,
         double threshold,
+        bool absolute,
         long most,
         int threads,
         CancellationToken cancellation
     )
     {
         int n = geometry.Rows;
-        var scan = new Scan(geometry, f, g, rowMass, b, epsilon, Math.Max(threshold, Negligible));
+        var scan = new Scan(geometry, f, g, rowMass, b, epsilon, Math.Max(threshold, Negligible), absolute);
         if (scan.Sample() > 2 * (double)most)
             return null; // not worth a look at all rows
         var chunks = new Chunk[(n + ChunkRows - 1) / ChunkRows];
@@ -108,7 +111,8 @@ internal sealed class ThinPlan
         double[] rowMass,
         double[] b,
         double epsilon,
-        double threshold
+        double threshold,
+        bool absolute
     )
     {
         readonly double _cut = epsilon * Math.Log(threshold);
@@ -137,7 +141,7 @@ internal sealed class ThinPlan
                 if (rowMass[i] == 0)
                     continue;
                 geometry.CostRow(i, costs);
-                Select(costs, _cut - f.Span[i], epsilon * Math.Log(rowMass[i]), columns);
+                Select(costs, i, columns);
             }
             return (double)columns.Count / Math.Max(1, rows) * n;
         }
@@ -151,7 +155,7 @@ internal sealed class ThinPlan
                 if (rowMass[i] > 0)
                 {
                     geometry.CostRow(i, costs);
-                    Select(costs, _cut - f.Span[i], epsilon * Math.Log(rowMass[i]), chunk.Columns);
+                    Select(costs, i, chunk.Columns);
                     for (int k = before; k < chunk.Columns.Count; k++)
                     {
                         int j = chunk.Columns[k];
@@ -163,9 +167,12 @@ internal sealed class ThinPlan
             return chunk;
         }
 
-        /// <summary>Columns with <c>g_j − C_ij + ε max(log b_j, log r_i) ≥ cut</c>.</summary>
-        void Select(double[] costs, double cut, double logMass, List<int> columns)
+        /// <summary>Columns with <c>g_j − C_ij + ε max(log b_j, log r_i) ≥ ε log θ − f_i</c>; by mass, with <c>g_j + ε log b_j − C_ij ≥ ε log(θ/r_i) − f_i</c>.</summary>
+        void Select(double[] costs, int row, List<int> columns)
         {
+            double mass = epsilon * Math.Log(rowMass[row]);
+            double cut = _cut - f.Span[row] - (absolute ? mass : 0),
+                logMass = absolute ? double.NegativeInfinity : mass;
             ReadOnlySpan<double> potential = g.Span;
             int j = 0;
             for (; j <= costs.Length - Vector<double>.Count; j += Vector<double>.Count)

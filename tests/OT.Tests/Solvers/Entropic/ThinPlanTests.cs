@@ -36,6 +36,7 @@ public class ThinPlanTests
                     b,
                     epsilon,
                     threshold,
+                    absolute: false,
                     long.MaxValue,
                     threads,
                     CancellationToken.None
@@ -67,7 +68,7 @@ public class ThinPlanTests
         double[] a = problem.A.Weights.ToArray(),
             b = problem.B.Weights.ToArray();
         double[] zero = new double[100];
-        Assert.Null(ThinPlan.Of(problem.Geometry, zero, zero, a, b, 1, 0, 5000, 2, CancellationToken.None));
-        Assert.Null(ThinPlan.Of(problem.Geometry, zero, zero, a, b, 1, 0, long.MaxValue, 2, new CancellationToken(true)));
+        Assert.Null(ThinPlan.Of(problem.Geometry, zero, zero, a, b, 1, 0, false, 5000, 2, CancellationToken.None));
+        Assert.Null(ThinPlan.Of(problem.Geometry, zero, zero, a, b, 1, 0, false, long.MaxValue, 2, new CancellationToken(true)));
     }
 }
