@@ -131,6 +131,9 @@ public class SinkhornTests
             Same(problem, EntropicCase.Tight);
             Same(problem.Penalised(0.7, 2), EntropicCase.Tight);
             Same(problem.Penalised(double.PositiveInfinity, 1), EntropicCase.Tight);
+            Same(problem.Bounded(0.1, 0.2), EntropicCase.Tight);
+            Same(problem.Bounded(0.1, double.PositiveInfinity), EntropicCase.Tight);
+            Same(problem.Penalised(1, 1) with { PenaltyB = MarginalPenalty.TotalVariation(0.1) }, EntropicCase.Tight);
         }
     }
 
@@ -142,7 +145,7 @@ public class SinkhornTests
         LinearProblem problem = EntropicCase.Of(kind, 14, 17, 0.05, 6, 5);
         foreach (
             LinearProblem p in (LinearProblem[])
-                [problem, problem.Penalised(1, 1), problem.Penalised(0.5, double.PositiveInfinity)]
+                [problem, problem.Penalised(1, 1), problem.Penalised(0.5, double.PositiveInfinity), problem.Bounded(0.15, 0.3)]
         )
         {
             foreach (Acceleration acceleration in Enum.GetValues<Acceleration>())
