@@ -54,7 +54,7 @@ internal sealed partial class SinkhornRun : IDisposable
     const double NoTarget = -1;
 
     /// <summary>Masses that differ by less are equal: they are sums of rounded weights.</summary>
-    const double MassRounding = 1e-14;
+    public const double MassRounding = 1e-14;
 
     readonly LinearProblem _problem;
     readonly Geometry _costs;

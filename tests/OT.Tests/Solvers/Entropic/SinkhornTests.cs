@@ -393,6 +393,25 @@ public class SinkhornTests
         Assert.Equal(balanced, problem.Penalised(1e14, 1e14).Solve(EntropicCase.Tight).Value, 1e-7);
     }
 
+    /// <summary>
+    /// A measure against itself has one potential, f = g, and few iterations find it, where ε is large enough for the plan to join all points: what moves f against g is then
+    /// seen in the marginals.
+    /// </summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(0.1)]
+    [InlineData(0.03)]
+    public void Self_transport_has_one_potential(double epsilon)
+    {
+        Matrix x = EntropicCase.Square(60, 7);
+        double[] a = SomeGeometry.Weights(new SeededRandom(8), 60, 0);
+        TransportResult result = EntropicCase
+            .Of(new PointCloud(x, x), a, a, epsilon)
+            .Solve(new SinkhornOptions { Tolerance = 1e-13 });
+        Assert.True(result.Converged && result.Iterations <= 100, $"{result.Status} after {result.Iterations}");
+        Approx.Equal(result.Potentials!.F, result.Potentials.G, 1e-12, "f against g");
+    }
+
     [Fact]
     public void The_dual_never_falls_along_plain_iterations()
     {
