@@ -269,8 +269,9 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
                 }
                 double f = Math.Clamp(((1 - omega) * _f[i]) + (omega * tau * softMin), -bound, bound);
                 _f[i] = f;
-                // At its own soft-min a row has the mass of its weight.
-                double weight = f == softMin ? a[i] / scratch.Sums[r] : a[i] * Math.Pow(2, (f * toLog2) - scratch.Shifts[r]);
+                // At its own soft-min a row has the mass of its weight; an empty one has none, wherever its potential is kept.
+                double weight =
+                    f == softMin || a[i] == 0 ? a[i] / scratch.Sums[r] : a[i] * Math.Pow(2, (f * toLog2) - scratch.Shifts[r]);
                 scratch.Weights[r] = T.CreateSaturating(weight);
                 if (omega != 1 && a[i] != 0)
                     rowError += Missed(weight * scratch.Sums[r], a[i], f, tau, bound, epsilon);

@@ -9,12 +9,12 @@ using OT.Solvers.Exact;
 namespace OT.Solvers.Entropic;
 
 /// <summary>
-/// Entropic optimal transport, balanced or with Kullback-Leibler penalties, by Sinkhorn's iteration:
-/// <c>f ← τ_a softmin_ε(C − g)</c>, <c>g ← τ_b softmin_ε(C − f)</c> in the log domain.
+/// Entropic optimal transport, balanced or with Kullback-Leibler or total variation penalties, by Sinkhorn's iteration:
+/// <c>f ← τ_a softmin_ε(C − g)</c>, <c>g ← τ_b softmin_ε(C − f)</c> in the log domain, kept between −ρ and ρ with total variation.
 /// </summary>
 /// <remarks>
 /// <para>
-/// Maximises <c>⟨a, f⟩ + ⟨b, g⟩ − ε Σ a_i b_j (exp((f_i + g_j − C_ij)/ε) − 1)</c> (with penalties <c>ρ Σ a (1 − exp(−f/ρ))</c> for the linear terms).
+/// Maximises <c>⟨a, f⟩ + ⟨b, g⟩ − ε Σ a_i b_j (exp((f_i + g_j − C_ij)/ε) − 1)</c> (with penalties <c>ρ Σ a (1 − exp(−f/ρ))</c>, or <c>Σ a min(f, ρ)</c>, for the linear terms).
 /// Each iteration reads or evaluates C once and takes one exponential per entry; memory is O(n + m) beyond the geometry.
 /// Zero weights are legal; their potentials are the soft c-transform of the others.
 /// </para>

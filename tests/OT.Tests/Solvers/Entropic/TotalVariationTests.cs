@@ -233,6 +233,25 @@ public class TotalVariationTests
         }
     }
 
+    /// <summary>An empty row's potential is kept at −ρ far above its soft-min, where its row of exponentials would overflow if it had any weight.</summary>
+    [Fact]
+    public void Empty_rows_far_beyond_their_bound()
+    {
+        var costs = new CostMatrix(
+            new[,]
+            {
+                { 0.0, 1 },
+                { 1, 0 },
+                { -1, -1 },
+            }
+        );
+        LinearProblem problem = EntropicCase.Of(costs, [0.5, 0.5, 0], [0.5, 0.5], 1e-4).Bounded(1e-3, 10);
+        TransportResult result = problem.Solve(EntropicCase.Tight);
+        Assert.True(result.Converged, $"{result.Status}");
+        Assert.InRange(result.Certify().Gap!.Value, 0, 1e-10);
+        Assert.Equal(-1e-3, result.Potentials!.F[2]);
+    }
+
     /// <summary>A bin whose pairs are all forbidden pays for its mass.</summary>
     [Fact]
     public void Bins_without_partners_stay_at_home()
