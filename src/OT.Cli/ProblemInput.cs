@@ -90,6 +90,12 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
         string? scale = parse.GetValue(arguments.EpsilonScale);
         if (scale is not null && parse.GetValue(arguments.Epsilon) is null)
             throw new InputException("--epsilon-scale means nothing without --epsilon.");
+        if (
+            parse.GetValue(arguments.Penalty) is not null
+            && parse.GetValue(arguments.RhoSource) is null
+            && parse.GetValue(arguments.RhoTarget) is null
+        )
+            throw new InputException("--penalty means nothing without --rho-source or --rho-target.");
         EpsilonScale of = scale is null ? EpsilonScale.Absolute : TransportArguments.ParseScale(scale);
         return new LinearProblem(_geometry(), A, B)
         {
@@ -125,7 +131,9 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
     }
 
     MarginalPenalty Penalty(Option<double?> rho) =>
-        parse.GetValue(rho) is { } value ? MarginalPenalty.KullbackLeibler(value) : MarginalPenalty.Exact;
+        parse.GetValue(rho) is { } value
+            ? TransportArguments.ParsePenalty(parse.GetValue(arguments.Penalty) ?? "kl")(value)
+            : MarginalPenalty.Exact;
 
     Measure Cloud(string path, string? weightsPath, string weightsOption)
     {

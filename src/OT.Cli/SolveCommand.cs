@@ -222,6 +222,18 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 ? sinkhorn.Solve(problem, console.Cancellation)
                 : sinkhorn.Solve(problem, resumed, console.Cancellation);
         }
+        if (method == TransportMethod.Greenkhorn)
+        {
+            var greedy = new GreenkhornOptions
+            {
+                Tolerance = Tolerance,
+                TimeLimit = TimeLimit,
+                Progress = console.Progress,
+            };
+            if (parse.GetValue(arguments.MaxIterations) is { } sweeps)
+                greedy = greedy with { MaxIterations = (int)sweeps };
+            return new Greenkhorn(greedy).Solve(problem, console.Cancellation);
+        }
         var exact = new ExactOptions { TimeLimit = TimeLimit, Progress = console.Progress };
         if (parse.GetValue(arguments.MaxIterations) is { } limit)
             exact = exact with { MaxIterations = (int)limit };
@@ -251,37 +263,45 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         bool entropic = name switch
         {
             "auto" => strength,
-            "sinkhorn" => true,
+            "sinkhorn" or "greenkhorn" => true,
             "exact" or "network-simplex" or "assignment" or "univariate" => false,
             _ => throw new InputException(
-                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn."
+                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, greenkhorn."
             ),
         };
         if (!entropic)
         {
-            foreach (
-                Option option in (ReadOnlySpan<Option>)
-                    [
-                        arguments.Epsilon,
-                        arguments.EpsilonScale,
-                        arguments.RhoSource,
-                        arguments.RhoTarget,
-                        arguments.Checkpoint,
-                        arguments.Resume,
-                        arguments.Threads,
-                        arguments.Backend,
-                        arguments.Precision,
-                    ]
-            )
+            Option[] strengths = [arguments.Epsilon, arguments.EpsilonScale];
+            Refuse(
+                [.. strengths, .. SinkhornsOwn],
+                $"an exact method: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
+            );
+        }
+        if (name is "greenkhorn")
+            Refuse(SinkhornsOwn, "greenkhorn: give --method sinkhorn.");
+        return (name, entropic);
+
+        void Refuse(Option[] options, string rest)
+        {
+            foreach (Option option in options)
             {
                 if (parse.GetResult(option) is { Implicit: false, Tokens: var given })
-                    throw new InputException(
-                        $"{option.Name} {string.Join(' ', given)} means nothing for an exact method: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
-                    );
+                    throw new InputException($"{option.Name} {string.Join(' ', given)} means nothing for {rest}");
             }
         }
-        return (name, entropic);
     }
+
+    Option[] SinkhornsOwn =>
+        [
+            arguments.RhoSource,
+            arguments.RhoTarget,
+            arguments.Penalty,
+            arguments.Checkpoint,
+            arguments.Resume,
+            arguments.Threads,
+            arguments.Backend,
+            arguments.Precision,
+        ];
 
     TransportMethod MethodOf(string asked, LinearProblem problem, IBackend backend, Precision precision, out string why)
     {
@@ -296,6 +316,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         TransportMethod method = asked switch
         {
             "sinkhorn" => TransportMethod.Sinkhorn,
+            "greenkhorn" => TransportMethod.Greenkhorn,
             "univariate" => TransportMethod.Univariate,
             "assignment" => TransportMethod.Assignment,
             _ => TransportMethod.NetworkSimplex,
@@ -308,6 +329,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         method switch
         {
             TransportMethod.Sinkhorn => "sinkhorn",
+            TransportMethod.Greenkhorn => "greenkhorn",
             TransportMethod.Univariate => "univariate",
             TransportMethod.Assignment => "assignment",
             _ => "network-simplex",

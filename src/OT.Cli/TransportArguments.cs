@@ -45,7 +45,7 @@ sealed class TransportArguments
     public readonly Option<string?> Method = Text(
         "--method",
         "NAME",
-        "auto (default), exact, network-simplex, assignment, univariate, sinkhorn. auto is sinkhorn with --epsilon or --rho-*, else exact."
+        "auto (default), exact, network-simplex, assignment, univariate, sinkhorn, greenkhorn. auto is sinkhorn with --epsilon or --rho-*, else exact."
     );
     public readonly Option<double?> Epsilon = Positive(
         "--epsilon",
@@ -66,6 +66,11 @@ sealed class TransportArguments
         "--rho-target",
         "V",
         "Price of missing the target marginal; a hard constraint when left out."
+    );
+    public readonly Option<string?> Penalty = Text(
+        "--penalty",
+        "NAME",
+        "kl (default) or tv: what --rho-source and --rho-target multiply, KL(P1 | a) or |P1 - a|."
     );
     public readonly Option<double?> Tolerance = Positive(
         "--tolerance",
@@ -123,6 +128,7 @@ sealed class TransportArguments
         {
             command.Add(RhoSource);
             command.Add(RhoTarget);
+            command.Add(Penalty);
         }
         command.Add(Tolerance);
         command.Add(Plan);
@@ -179,6 +185,14 @@ sealed class TransportArguments
             "double" => OT.Backends.Precision.Float64,
             "single" => OT.Backends.Precision.Float32,
             _ => throw new InputException($"--precision {name}: not known: there are double and single."),
+        };
+
+    public static Func<double, MarginalPenalty> ParsePenalty(string name) =>
+        name switch
+        {
+            "kl" => MarginalPenalty.KullbackLeibler,
+            "tv" => MarginalPenalty.TotalVariation,
+            _ => throw new InputException($"--penalty {name}: not known: there are kl and tv."),
         };
 
     static Option<string?> Text(string name, string value, string description) =>

@@ -78,6 +78,9 @@ sealed record Verdict(Standing Standing, string Text)
         double penalty = BoundRounding * mass * (Finite(problem.PenaltyA) + Finite(problem.PenaltyB));
         // An L1 error moves at most that much mass, each unit by at most the largest cost and back.
         double error = 4 * certificate.MarginalError * scale / mass;
+        // A total variation charges ρ for what is missed.
+        if (problem.PenaltyA.IsTotalVariation || problem.PenaltyB.IsTotalVariation)
+            error += certificate.MarginalError * (Finite(problem.PenaltyA) + Finite(problem.PenaltyB));
         // What is far from the value itself is never called optimal.
         double allowed = underflow + Math.Min(rounding + penalty + error + (Rounding * size), Math.Max(rounding, Notable * size));
         return gap <= allowed

@@ -60,8 +60,12 @@ public static class Transport
     {
         ArgumentNullException.ThrowIfNull(problem);
         long limit = Limit(memoryLimit);
-        long bytes =
-            method == TransportMethod.Sinkhorn ? EntropicBytes(problem, backend, precision, limit) : ExactBytes(problem, method);
+        long bytes = method switch
+        {
+            TransportMethod.Sinkhorn => EntropicBytes(problem, backend, precision, limit),
+            TransportMethod.Greenkhorn => Greenkhorn.OwnBytes(problem.Geometry),
+            _ => ExactBytes(problem, method),
+        };
         if (bytes > limit)
         {
             string advice =

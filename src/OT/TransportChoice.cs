@@ -14,6 +14,9 @@ public enum TransportMethod
 
     /// <summary><see cref="Solvers.Exact.Univariate"/>.</summary>
     Univariate,
+
+    /// <summary><see cref="Solvers.Entropic.Greenkhorn"/>, which is never chosen, but may be asked for.</summary>
+    Greenkhorn,
 }
 
 /// <summary>Which solver fits a problem, and why.</summary>

@@ -193,14 +193,19 @@ public static class Laws
         );
         scaled = scaled.WithAbsoluteEpsilon(factor) with
         {
-            PenaltyA = MarginalPenalty.KullbackLeibler(factor * problem.PenaltyA.Rho),
-            PenaltyB = MarginalPenalty.KullbackLeibler(factor * problem.PenaltyB.Rho),
+            PenaltyA = Scaled(problem.PenaltyA, factor),
+            PenaltyB = Scaled(problem.PenaltyB, factor),
         };
         TransportResult before = Answer(solve, problem).Result;
         TransportResult after = Answer(solve, scaled).Result;
         SameValue(problem, before, after, tolerance, factor, 0, "after scaling the cost");
         SamePlan(problem, before.Plan, after.Plan, tolerance, "after scaling the cost");
     }
+
+    static MarginalPenalty Scaled(MarginalPenalty penalty, double factor) =>
+        penalty.IsTotalVariation
+            ? MarginalPenalty.TotalVariation(factor * penalty.Rho)
+            : MarginalPenalty.KullbackLeibler(factor * penalty.Rho);
 
     /// <summary>Bins of weight zero change nothing; their plan rows and columns are zero and their potentials finite.</summary>
     public static void ZeroMassBins(Func<LinearProblem, TransportResult> solve, LinearProblem problem, double tolerance)

@@ -200,29 +200,24 @@ public static class Oracles
         double[] a = problem.A.Weights.ToArray();
         double scale = problem.IsBalanced ? problem.A.Mass / problem.B.Mass : 1;
         double[] b = Array.ConvertAll(problem.B.Weights.ToArray(), w => w * scale);
-        double tauA = problem.PenaltyA.IsExact ? 1 : problem.PenaltyA.Rho / (problem.PenaltyA.Rho + epsilon);
-        double tauB = problem.PenaltyB.IsExact ? 1 : problem.PenaltyB.Rho / (problem.PenaltyB.Rho + epsilon);
         var f = new double[a.Length];
-        double[] g = Damp(SoftMinRows(transposed, f, a, epsilon), tauB);
+        double[] g = Update(SoftMinRows(transposed, f, a, epsilon), problem.PenaltyB, epsilon);
         double error = double.PositiveInfinity;
         int iteration = 0;
         while (iteration < maxIterations && error > tolerance)
         {
             iteration++;
-            double[] next = Damp(SoftMinRows(costs, g, b, epsilon), tauA);
-            // With columns exact for f, the rows of (f, g) hold a exp((f − softmin)/ε); with a penalty the gradient's norm is bounded by the same.
-            error = 0;
+            double[] softMin = SoftMinRows(costs, g, b, epsilon);
+            double[] next = Update(softMin, problem.PenaltyA, epsilon);
+            // With columns exact for f, the rows of (f, g) hold a exp((f − softmin)/ε).
+            double[] rows = new double[a.Length];
             for (int i = 0; i < a.Length; i++)
-                error +=
-                    a[i] == 0
-                        ? 0
-                        : a[i]
-                            * Math.Exp(problem.PenaltyA.IsExact ? 0 : -next[i] / problem.PenaltyA.Rho)
-                            * Math.Abs(Math.Exp((f[i] - next[i]) / epsilon) - 1);
+                rows[i] = a[i] == 0 ? 0 : a[i] * Math.Exp((f[i] - softMin[i]) / epsilon);
+            error = Error(problem.PenaltyA, rows, a, f);
             if (error <= tolerance && iteration > 1)
                 break;
             f = next;
-            g = Damp(SoftMinRows(transposed, f, a, epsilon), tauB);
+            g = Update(SoftMinRows(transposed, f, a, epsilon), problem.PenaltyB, epsilon);
         }
         SolverStatus status = error <= tolerance ? SolverStatus.Converged : SolverStatus.IterationLimit;
         return Report(problem, new Potentials(Finite(f), Finite(g)), a, b, epsilon, status, iteration);
@@ -261,24 +256,82 @@ public static class Oracles
             Epsilon = epsilon,
             TransportCost = TransportCost(problem.Geometry, plan),
             RegularizerValue = epsilon * RelativeEntropy(plan, a, b),
-            PenaltyValueA = problem.PenaltyA.IsExact ? 0 : problem.PenaltyA.Rho * RelativeEntropy(rows, a),
-            PenaltyValueB = problem.PenaltyB.IsExact ? 0 : problem.PenaltyB.Rho * RelativeEntropy(columns, b),
+            PenaltyValueA = Penalty(problem.PenaltyA, rows, a),
+            PenaltyValueB = Penalty(problem.PenaltyB, columns, b),
             MarginalError = Error(problem.PenaltyA, rows, a, raw.F) + Error(problem.PenaltyB, columns, b, raw.G),
         };
     }
 
+    /// <summary><c>ρ KL(sums | weights)</c> or <c>ρ |sums − weights|₁</c>, entry by entry; 0 for a hard marginal.</summary>
+    public static double Penalty(MarginalPenalty penalty, ReadOnlySpan<double> sums, ReadOnlySpan<double> weights)
+    {
+        if (penalty.IsExact)
+            return 0;
+        if (!penalty.IsTotalVariation)
+            return penalty.Rho * RelativeEntropy(sums, weights);
+        double distance = 0;
+        for (int i = 0; i < sums.Length; i++)
+            distance += Math.Abs(sums[i] - weights[i]);
+        return penalty.Rho * distance;
+    }
+
+    /// <summary>L1 norm of the least (super)gradient of the dual in one potential; with total variation mass may be anything from 0 to the weight at ρ, and more than it at −ρ.</summary>
     static double Error(MarginalPenalty penalty, double[] sums, double[] weights, ReadOnlySpan<double> potential)
     {
         double error = 0;
         for (int i = 0; i < sums.Length; i++)
         {
-            double target = penalty.IsExact || weights[i] == 0 ? weights[i] : weights[i] * Math.Exp(-potential[i] / penalty.Rho);
-            error += Math.Abs(sums[i] - target);
+            double low = weights[i],
+                high = weights[i];
+            if (penalty.IsTotalVariation && potential[i] >= penalty.Rho)
+                low = 0;
+            else if (penalty.IsTotalVariation && potential[i] <= -penalty.Rho)
+                high = double.PositiveInfinity;
+            else if (!penalty.IsTotalVariation && !penalty.IsExact && weights[i] > 0)
+                low = high = weights[i] * Math.Exp(-potential[i] / penalty.Rho);
+            error += Math.Max(Math.Max(low - sums[i], sums[i] - high), 0);
         }
         return error;
     }
 
-    static double[] Damp(double[] potential, double tau) => Array.ConvertAll(potential, v => tau * v);
+    static double[] Update(double[] softMin, MarginalPenalty penalty, double epsilon) =>
+        Array.ConvertAll(
+            softMin,
+            v =>
+                penalty.IsExact ? v
+                : penalty.IsTotalVariation ? Math.Max(-penalty.Rho, Math.Min(penalty.Rho, v))
+                : v * penalty.Rho / (penalty.Rho + epsilon)
+        );
+
+    /// <summary>
+    /// The least <c>⟨C, P⟩ + ρ_a |P1 − a|₁ + ρ_b |Pᵀ1 − b|₁</c> for costs that are not negative, as a balanced problem with one bin more on each side: a row leaves mass for ρ_a or
+    /// sends it where too much arrives for ρ_b, a column gets what it misses for ρ_b or from a row that sends too much for ρ_a. Bins of weight 0 take no part.
+    /// </summary>
+    public static double ExactTotalVariation(Geometry geometry, double[] a, double[] b, double rhoA, double rhoB)
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        (int n, int m) = (a.Length, b.Length);
+        var costs = new double[n + 1, m + 1];
+        for (int i = 0; i < n; i++)
+            costs[i, m] = rhoA;
+        for (int j = 0; j < m; j++)
+            costs[n, j] = rhoB;
+        for (int i = 0; i < n; i++)
+        {
+            for (int j = 0; j < m; j++)
+            {
+                costs[i, j] = geometry.Cost(i, j);
+                if (b[j] > 0)
+                    costs[i, m] = Math.Min(costs[i, m], costs[i, j] + rhoB);
+                if (a[i] > 0)
+                    costs[n, j] = Math.Min(costs[n, j], costs[i, j] + rhoA);
+            }
+        }
+        var problem = new LinearProblem(new CostMatrix(costs), Measure.Of([.. a, Sum(b)]), Measure.Of([.. b, Sum(a)]));
+        return Exact(problem).TransportCost;
+    }
 
     static double[] Finite(double[] potential) => Array.ConvertAll(potential, v => double.IsFinite(v) ? v : 0);
 

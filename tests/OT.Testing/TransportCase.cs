@@ -99,6 +99,26 @@ public sealed record TransportCase(int Rows, int Columns, ulong Seed, CaseKind K
         };
     }
 
+    /// <summary>The problem with entropy and a total variation on each side, ρ a fifth and a third of the cost's largest size: some bins are worth their way, others not.</summary>
+    public LinearProblem TotalVariation()
+    {
+        double scale = Approx.CostScale(new CostMatrix(Costs()));
+        return Entropic() with
+        {
+            PenaltyA = MarginalPenalty.TotalVariation(scale / 5),
+            PenaltyB = MarginalPenalty.TotalVariation(scale / 3),
+        };
+    }
+
+    /// <summary>The problem with entropy, a total variation on one side, which the seed chooses, and Kullback-Leibler or a hard marginal on the other.</summary>
+    public LinearProblem MixedPenalties()
+    {
+        double scale = Approx.CostScale(new CostMatrix(Costs()));
+        var bounded = MarginalPenalty.TotalVariation(scale / 4);
+        MarginalPenalty other = Seed % 4 < 2 ? MarginalPenalty.Exact : MarginalPenalty.KullbackLeibler(scale);
+        return Entropic() with { PenaltyA = Seed % 2 == 0 ? bounded : other, PenaltyB = Seed % 2 == 0 ? other : bounded };
+    }
+
     double AbsoluteEpsilon()
     {
         CostStatistics statistics = new CostMatrix(Costs()).Statistics;

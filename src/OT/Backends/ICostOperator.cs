@@ -33,17 +33,21 @@ public interface ICostOperator : IDisposable
     void CostRows(int start, int count, Span<double> block);
 
     /// <summary>
-    /// Up to <paramref name="count"/> times: f from g by <see cref="SoftMinRows"/>, then g from f by <see cref="SoftMinColumns"/>, each damped by τ and relaxed by ω;
-    /// stops early once the error is at most <c>step.Tolerance</c>.
+    /// Up to <paramref name="count"/> times: f from g by <see cref="SoftMinRows"/>, then g from f by <see cref="SoftMinColumns"/>, each damped by τ, relaxed by ω and
+    /// kept between its bounds; stops early once the error is at most <c>step.Tolerance</c>.
     /// </summary>
     /// <param name="count">Iterations at most.</param>
     /// <param name="step">What stays fixed meanwhile.</param>
     /// <param name="f">In: the previous source potential, a guess that speeds up the first iteration. Out: the last one.</param>
     /// <param name="g">In: the target potential to start from. Out: the last one.</param>
     /// <param name="error">
-    /// L1 error <c>|P1 − a e^(−f/ρ_a)|₁ + |Pᵀ1 − b e^(−g/ρ_b)|₁</c> of the last f with the g it was made from. NaN when the call was interrupted or a value
+    /// L1 error <c>|P1 − a e^(−f/ρ_a)|₁ + |Pᵀ1 − b e^(−g/ρ_b)|₁</c> of the last f with the g it was made from; where a potential is at its bound, only mass above
+    /// the weight counts (below it, at −bound). NaN when the call was interrupted or a value
     /// was not finite; f and g then hold the last finite iterate.
     /// </param>
     /// <returns>Iterations made.</returns>
     int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error);
+
+    /// <summary>Mass of the plan whose error the last <see cref="Iterate"/> gave.</summary>
+    double PlanMass { get; }
 }

@@ -3,7 +3,8 @@ using OT.Geometries;
 namespace OT.Problems;
 
 /// <summary>
-/// <c>min over P ≥ 0 of ⟨C, P⟩ + R(P) + ρ_a KL(P1 | a) + ρ_b KL(Pᵀ1 | b)</c>; an exact penalty stands for the constraint P1 = a or Pᵀ1 = b.
+/// <c>min over P ≥ 0 of ⟨C, P⟩ + R(P) + ρ_a KL(P1 | a) + ρ_b KL(Pᵀ1 | b)</c>, or <c>ρ_a |P1 − a|₁</c> and so on; an exact penalty stands for the constraint
+/// P1 = a or Pᵀ1 = b.
 /// </summary>
 /// <remarks>Holds everything that changes the answer, and nothing that changes only how it is found.</remarks>
 /// <param name="Geometry">The costs C, n × m.</param>

@@ -15,7 +15,8 @@ public sealed class Certificate
 {
     /// <summary>
     /// L1 error of both marginals of the plan as given. A penalised marginal counts with its part of the dual gradient,
-    /// <c>|P1 − a exp(−f/ρ_a)|₁</c>, and with 0 when no potentials are given.
+    /// <c>|P1 − a exp(−f/ρ_a)|₁</c> with Kullback-Leibler, and with 0 when no potentials are given. With total variation <c>|P1 − a|₁</c>, where a bin at ρ is free to
+    /// send less than its weight and one at −ρ to send more.
     /// </summary>
     public required double MarginalError { get; init; }
 
@@ -125,6 +126,8 @@ public sealed class Certificate
             Progress = Half(0),
         }.Run();
         double[]? fHard = g is null ? null : ReplaceInfinities(given.FTransform);
+        if (fHard is not null)
+            Bound(fHard, problem.PenaltyA);
         (TransportPlan feasible, bool complete) = problem.MassesAgree
             ? PlanRounding.Round(problem, plan, a, b, given, cancellation)
             : (plan, false);
@@ -169,7 +172,8 @@ public sealed class Certificate
 
     /// <summary>
     /// Working copies: g with <c>-∞</c> at zero weights, so that such columns fall out of every minimum and exponential. In a balanced problem the gauge
-    /// is moved to max g = 0, which keeps the digits of C whatever constant the potentials carry.
+    /// is moved to max g = 0, which keeps the digits of C whatever constant the potentials carry. With total variation potentials are brought between −ρ and ρ: below
+    /// there is no bound at all, and above a better one is given away.
     /// </summary>
     static (double[] F, double[] G) Prepare(LinearProblem problem, Potentials potentials)
     {
@@ -187,7 +191,18 @@ public sealed class Certificate
             TensorPrimitives.Add(f, shift, f);
             TensorPrimitives.Subtract(g, shift, g);
         }
+        Bound(f, problem.PenaltyA);
+        Bound(g, problem.PenaltyB);
         return (f, g);
+    }
+
+    static void Bound(Span<double> potential, MarginalPenalty penalty)
+    {
+        foreach (ref double value in potential)
+        {
+            if (penalty.IsTotalVariation && !double.IsNegativeInfinity(value))
+                value = Math.Clamp(value, -penalty.Rho, penalty.Rho);
+        }
     }
 
     /// <summary>An infinite transform belongs to a bin without an allowed partner; any finite potential is feasible there.</summary>

@@ -12,7 +12,7 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
     readonly double _massA = Summation.Sum(a);
     readonly double _massB = Summation.Sum(b);
 
-    /// <summary><c>⟨C, P⟩ + ε KL(P | a ⊗ b) + ρ_a KL(P1 | a) + ρ_b KL(Pᵀ1 | b)</c>.</summary>
+    /// <summary><c>⟨C, P⟩ + ε KL(P | a ⊗ b)</c> and the penalties <c>ρ KL(P1 | a)</c> or <c>ρ |P1 − a|₁</c>, and those of Pᵀ1.</summary>
     public double Value(PlanScan plan) =>
         plan.Cost
         + Entropy(plan).Value
@@ -109,9 +109,13 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
         for (int i = 0; i < sums.Length; i++)
         {
             double target = weights[i];
-            if (!penalty.IsExact && target > 0)
+            if (!penalty.IsExact && !penalty.IsTotalVariation && target > 0)
                 target *= Math.Exp(-potential[i] / penalty.Rho);
-            double error = Math.Abs(sums[i] - target);
+            // At ρ nothing is asked of a row that sends less than its weight, at −ρ of one that sends more.
+            bool isFree =
+                penalty.IsTotalVariation
+                && (potential[i] >= penalty.Rho ? sums[i] <= target : potential[i] <= -penalty.Rho && sums[i] >= target);
+            double error = isFree ? 0 : Math.Abs(sums[i] - target);
             l1.Add(error);
             max = Math.Max(max, error);
         }
@@ -149,7 +153,7 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
 
     /// <summary>
     /// <c>ρ KL(sums | weights) = ρ Σ w φ(r/w)</c> with φ(x) = x log x − x + 1, and the size of what rounding acts on: an error δ of r moves a term by
-    /// <c>δ log(r/w)</c>, which is small where the marginal is nearly met, however large ρ is.
+    /// <c>δ log(r/w)</c>, which is small where the marginal is nearly met, however large ρ is. With total variation <c>ρ Σ |r − w|</c>, which it moves by ρδ.
     /// </summary>
     static (double Value, double Size) Penalty(MarginalPenalty penalty, double[] sums, double[] weights)
     {
@@ -159,14 +163,14 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
         double size = 0;
         for (int i = 0; i < sums.Length; i++)
         {
-            if (sums[i] == 0)
+            if (weights[i] == 0 && sums[i] != 0)
+                return (double.PositiveInfinity, 0); // mass where there may be none
+            if (sums[i] == 0 || penalty.IsTotalVariation)
             {
-                total.Add(weights[i]);
-                size += weights[i];
+                total.Add(Math.Abs(sums[i] - weights[i]));
+                size += sums[i] + weights[i];
                 continue;
             }
-            if (weights[i] == 0)
-                return (double.PositiveInfinity, 0); // mass where there may be none
             double d = (sums[i] - weights[i]) / weights[i];
             if (d is > 1 or < -0.5)
             {
@@ -185,7 +189,10 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
         return (penalty.Rho * total.Value, penalty.Rho * size);
     }
 
-    /// <summary><c>Σ w φ(v)</c> with φ(v) = v for a hard marginal and <c>ρ (1 − exp(−v/ρ))</c> for a penalty, and the size of what its rounding acts on.</summary>
+    /// <summary>
+    /// <c>Σ w φ(v)</c> with φ(v) = v for a hard marginal, <c>ρ (1 − exp(−v/ρ))</c> with Kullback-Leibler, and min(v, ρ), −∞ below −ρ, with total variation;
+    /// and the size of what its rounding acts on.
+    /// </summary>
     static (double Value, double Size) Conjugate(MarginalPenalty penalty, double[] weights, double[] potential)
     {
         Compensated total = default;
@@ -202,6 +209,12 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
                 continue;
             }
             double rho = penalty.Rho;
+            if (penalty.IsTotalVariation)
+            {
+                total.Add(v < -rho ? double.NegativeInfinity : weights[i] * Math.Min(v, rho));
+                size += weights[i] * Math.Min(Math.Abs(v), rho);
+                continue;
+            }
             double value = rho * (1 - Math.Exp(-v / rho));
             if (Math.Abs(v) < rho)
                 value = -rho * ExpM1(-v / rho);

@@ -25,10 +25,10 @@ public sealed class TransportResult : SolverResult
     /// <summary>The regulariser's part: <c>ε KL(P | a ⊗ b)</c> for entropy.</summary>
     public double RegularizerValue { get; init; }
 
-    /// <summary><c>ρ_a KL(P1 | a)</c>; 0 when the marginal is exact.</summary>
+    /// <summary><c>ρ_a KL(P1 | a)</c> or <c>ρ_a |P1 − a|₁</c>; 0 when the marginal is exact.</summary>
     public double PenaltyValueA { get; init; }
 
-    /// <summary><c>ρ_b KL(Pᵀ1 | b)</c>; 0 when the marginal is exact.</summary>
+    /// <summary><c>ρ_b KL(Pᵀ1 | b)</c> or <c>ρ_b |Pᵀ1 − b|₁</c>; 0 when the marginal is exact.</summary>
     public double PenaltyValueB { get; init; }
 
     /// <summary>The objective: the sum of the four parts.</summary>
@@ -36,7 +36,8 @@ public sealed class TransportResult : SolverResult
 
     /// <summary>
     /// L1 error of both marginals: <c>|P1 − a|₁ + |Pᵀ1 − b|₁</c>; with a penalty, the L1 norm of the dual gradient,
-    /// <c>|P1 − a exp(−f/ρ_a)|₁ + |Pᵀ1 − b exp(−g/ρ_b)|₁</c>.
+    /// <c>|P1 − a exp(−f/ρ_a)|₁ + |Pᵀ1 − b exp(−g/ρ_b)|₁</c>. With total variation <c>|P1 − a|₁</c>, where a row whose potential is ρ may send less than its weight
+    /// and one at −ρ more.
     /// </summary>
     public double MarginalError { get; init; }
 

@@ -171,6 +171,27 @@ public sealed class BadInputTests : IDisposable
             StringComparison.Ordinal
         );
 
+    [Theory]
+    [InlineData("greenkhorn", "--rho-source", "1")]
+    [InlineData("greenkhorn", "--precision", "single")]
+    [InlineData("greenkhorn", "--threads", "2")]
+    [InlineData("sinkhorn", "--penalty", "tv")]
+    [InlineData("exact", "--penalty", "tv")]
+    public void Options_that_mean_nothing_for_the_method_are_refused(string method, string option, string value)
+    {
+        Outcome outcome = Ot.Run(_files.Args("solve", "--method", method, option, value));
+        Assert.Equal(2, outcome.Code);
+        Assert.Contains(option, outcome.OnlyLine(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_penalty_has_a_known_name()
+    {
+        Outcome outcome = Ot.Run(_files.Args("solve", "--rho-source", "1", "--penalty", "l2"));
+        Assert.Equal(2, outcome.Code);
+        Assert.Contains("kl and tv", outcome.OnlyLine(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_distance_has_no_penalties()
     {

@@ -40,6 +40,7 @@ public sealed class CommandLineTests
             "--epsilon-scale",
             "--rho-source",
             "--rho-target",
+            "--penalty",
             "--tolerance",
             "--max-iterations",
             "--time-limit",

@@ -77,6 +77,39 @@ public sealed class SolveCommandTests : IDisposable
         Assert.Equal(JsonValueKind.Null, report.GetProperty("lowerBound").ValueKind);
     }
 
+    /// <summary>A small ρ leaves mass at home, and a large one is a hard marginal.</summary>
+    [Fact]
+    public void Total_variation()
+    {
+        string[] Args(string rho) =>
+            _files.Args(
+                "solve",
+                "--epsilon",
+                "0.1",
+                "--rho-source",
+                rho,
+                "--rho-target",
+                rho,
+                "--penalty",
+                "tv",
+                "--tolerance",
+                "1e-12"
+            );
+        JsonElement cheap = Ot.Json(Args("0.1"));
+        Assert.StartsWith("certified", cheap.GetProperty("certificate").GetString(), StringComparison.Ordinal);
+        Assert.True(cheap.Number("penaltyValueSource") + cheap.Number("penaltyValueTarget") > 0.01);
+        Assert.Equal(0.2506649150, Ot.Json(Args("1e6")).Number("value"), 1e-9); // the balanced value
+    }
+
+    [Fact]
+    public void Greenkhorn_gives_the_value_of_Sinkhorn()
+    {
+        JsonElement report = Ot.Json(_files.Args("solve", "--method", "greenkhorn", "--epsilon", "0.1", "--tolerance", "1e-12"));
+        Assert.Equal("greenkhorn", report.GetProperty("method").GetString());
+        Assert.Equal(0.2506649150, report.Number("value"), 1e-9);
+        Assert.StartsWith("certified", report.GetProperty("certificate").GetString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Epsilon_may_be_a_multiple_of_a_statistic()
     {

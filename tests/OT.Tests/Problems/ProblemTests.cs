@@ -59,7 +59,10 @@ public class ProblemTests
         Assert.Throws<ArgumentOutOfRangeException>(() => Epsilon.Absolute(bad));
         Assert.Throws<ArgumentOutOfRangeException>(() => Epsilon.RelativeToMean(bad));
         if (!double.IsPositiveInfinity(bad))
+        {
             Assert.Throws<ArgumentOutOfRangeException>(() => MarginalPenalty.KullbackLeibler(bad));
+            Assert.Throws<ArgumentOutOfRangeException>(() => MarginalPenalty.TotalVariation(bad));
+        }
     }
 
     [Fact]
@@ -68,6 +71,9 @@ public class ProblemTests
         Assert.True(MarginalPenalty.Exact.IsExact);
         Assert.Equal(double.PositiveInfinity, MarginalPenalty.Exact.Rho);
         Assert.Equal(MarginalPenalty.Exact, MarginalPenalty.KullbackLeibler(double.PositiveInfinity));
+        Assert.Equal(MarginalPenalty.Exact, MarginalPenalty.TotalVariation(double.PositiveInfinity));
+        Assert.NotEqual(MarginalPenalty.TotalVariation(4), MarginalPenalty.KullbackLeibler(4));
+        Assert.Equal((4, 1), (MarginalPenalty.TotalVariation(4).Rho, MarginalPenalty.TotalVariation(4).Tau(2)));
         MarginalPenalty penalty = MarginalPenalty.KullbackLeibler(4);
         Assert.False(penalty.IsExact);
         Assert.Equal(4, penalty.Rho);

@@ -192,6 +192,9 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         _f.CopyTo(f);
     }
 
+    /// <inheritdoc/>
+    public override double PlanMass => Summation.Sum(_columnSums);
+
     double LogIteration()
     {
         PrepareBias(_step.Epsilon, _g, _step.LogB.Span);
@@ -234,10 +237,10 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         scratch.Weights.AsSpan().Clear();
         double epsilon = _step.Epsilon,
             tau = _step.TauA,
+            bound = _step.BoundA,
             omega = _step.Relaxation,
             toLog2 = Log2E / epsilon,
             rowError = 0;
-        bool plain = tau == 1 && omega == 1;
         ReadOnlySpan<double> a = _step.A.Span;
         int unflushed = 0;
         for (int row = start; row < end; row += RowGroup)
@@ -264,12 +267,14 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
                     _f[i] = 0; // no column is allowed
                     continue;
                 }
-                double f = ((1 - omega) * _f[i]) + (omega * tau * softMin);
+                double f = Math.Clamp(((1 - omega) * _f[i]) + (omega * tau * softMin), -bound, bound);
                 _f[i] = f;
-                double weight = plain ? a[i] / scratch.Sums[r] : a[i] * Math.Pow(2, (f * toLog2) - scratch.Shifts[r]);
+                // At its own soft-min a row has the mass of its weight; an empty one has none, wherever its potential is kept.
+                double weight =
+                    f == softMin || a[i] == 0 ? a[i] / scratch.Sums[r] : a[i] * Math.Pow(2, (f * toLog2) - scratch.Shifts[r]);
                 scratch.Weights[r] = T.CreateSaturating(weight);
                 if (omega != 1 && a[i] != 0)
-                    rowError += Math.Abs((weight * scratch.Sums[r]) - (a[i] * MarginalTarget(f, tau, epsilon)));
+                    rowError += Missed(weight * scratch.Sums[r], a[i], f, tau, bound, epsilon);
             }
             unflushed += count;
             if (unflushed >= FlushRows)
@@ -412,6 +417,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
             AddTo(sums, _chunkColumns[c].AsSpan(start, sums.Length));
         double epsilon = _step.Epsilon,
             tau = _step.TauB,
+            bound = _step.BoundB,
             omega = _step.Relaxation,
             error = 0;
         ReadOnlySpan<double> b = _step.B.Span,
@@ -421,9 +427,12 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
             if (b[j] == 0)
                 continue;
             double sum = _columnSums[j];
-            error += Math.Abs(sum - (b[j] * MarginalTarget(_g[j], tau, epsilon)));
+            error += Missed(sum, b[j], _g[j], tau, bound, epsilon);
             if (IsSafe(sum, b[j]))
-                _g[j] = ((1 - omega) * _g[j]) + (omega * tau * (_g[j] + (epsilon * (logB[j] - Math.Log(sum)))));
+            {
+                double softMin = _g[j] + (epsilon * (logB[j] - Math.Log(sum)));
+                _g[j] = Math.Clamp(((1 - omega) * _g[j]) + (omega * tau * softMin), -bound, bound);
+            }
         }
         _blockErrors[block] = error;
     }
@@ -451,7 +460,8 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
                 softMin = new double[Columns];
                 SoftMinColumns(_f, _step.LogA.Span, _step.Epsilon, softMin);
             }
-            _g[j] = ((1 - _step.Relaxation) * _g[j]) + (_step.Relaxation * _step.TauB * softMin[j]);
+            double g = ((1 - _step.Relaxation) * _g[j]) + (_step.Relaxation * _step.TauB * softMin[j]);
+            _g[j] = Math.Clamp(g, -_step.BoundB, _step.BoundB);
         }
     }
 

@@ -13,6 +13,7 @@ internal abstract class ManagedOperator : ICostOperator
 
     readonly CancellationToken _cancellation;
     volatile bool _interrupted;
+    double _planMass;
     double[] _rowMin = [];
     double[] _columnMin = [];
     double[] _nextF = [];
@@ -103,35 +104,51 @@ internal abstract class ManagedOperator : ICostOperator
             double sum = 0;
             for (int i = 0; i < a.Length; i++)
             {
-                nextF[i] = double.IsFinite(rowMin[i]) ? ((1 - omega) * f[i]) + (omega * step.TauA * rowMin[i]) : 0;
+                nextF[i] = double.IsFinite(rowMin[i])
+                    ? Math.Clamp(((1 - omega) * f[i]) + (omega * step.TauA * rowMin[i]), -step.BoundA, step.BoundA)
+                    : 0;
                 if (omega != 1 && a[i] != 0)
-                    sum += a[i] * Math.Abs(Math.Exp((nextF[i] - rowMin[i]) / eps) - MarginalTarget(nextF[i], step.TauA, eps));
+                    sum += Missed(a[i] * Math.Exp((nextF[i] - rowMin[i]) / eps), a[i], nextF[i], step.TauA, step.BoundA, eps);
             }
             SoftMinColumns(nextF, step.LogA.Span, eps, columnMin);
             if (Interrupted)
                 return k;
+            double mass = 0;
             for (int j = 0; j < b.Length; j++)
             {
                 nextG[j] = g[j];
                 if (b[j] == 0)
                     continue;
-                sum += b[j] * Math.Abs(Math.Exp((g[j] - columnMin[j]) / eps) - MarginalTarget(g[j], step.TauB, eps));
-                nextG[j] = ((1 - omega) * g[j]) + (omega * step.TauB * columnMin[j]);
+                double column = b[j] * Math.Exp((g[j] - columnMin[j]) / eps);
+                mass += column;
+                sum += Missed(column, b[j], g[j], step.TauB, step.BoundB, eps);
+                nextG[j] = Math.Clamp(((1 - omega) * g[j]) + (omega * step.TauB * columnMin[j]), -step.BoundB, step.BoundB);
             }
             if (!double.IsFinite(sum))
                 return k;
             nextF.CopyTo(f);
             nextG.CopyTo(g);
-            error = sum;
+            (error, _planMass) = (sum, mass);
             if (error <= step.Tolerance)
                 return k + 1;
         }
         return count;
     }
 
-    /// <summary><c>exp(−f/ρ)</c>, what a penalised marginal tends to relative to its weight; 1 when the marginal is exact (τ = 1).</summary>
-    protected static double MarginalTarget(double f, double tau, double epsilon) =>
-        tau == 1 ? 1 : Math.Exp(-f * (1 - tau) / (epsilon * tau));
+    /// <inheritdoc/>
+    public virtual double PlanMass => _planMass;
+
+    /// <summary>
+    /// What a marginal is off: from its weight, from <c>weight exp(−f/ρ)</c> where it is penalised (τ &lt; 1), or in the one direction that is left at a bound.
+    /// </summary>
+    protected static double Missed(double marginal, double weight, double f, double tau, double bound, double epsilon)
+    {
+        if (f >= bound)
+            return Math.Max(marginal - weight, 0);
+        if (f <= -bound)
+            return Math.Max(weight - marginal, 0);
+        return Math.Abs(marginal - (tau == 1 ? weight : weight * Math.Exp(-f * (1 - tau) / (epsilon * tau))));
+    }
 
     /// <inheritdoc/>
     public virtual void SoftMinColumns(ReadOnlySpan<double> f, ReadOnlySpan<double> logA, double epsilon, Span<double> g)

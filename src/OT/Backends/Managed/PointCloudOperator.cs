@@ -29,6 +29,7 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
     double _toExponent;
     PointCloudOperator<TSimd, TVector, T>? _transposed;
     RowOperator<TSimd, TVector, T>? _differences;
+    bool _byDifferences;
 
     public PointCloudOperator(PointCloud cloud, RowBlocks blocks, string description, CancellationToken cancellation)
         : base(cloud, blocks, description, cancellation)
@@ -73,12 +74,15 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
 
     public override int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
     {
-        if (Resolves(step.Epsilon))
+        _byDifferences = !Resolves(step.Epsilon);
+        if (!_byDifferences)
             return base.Iterate(count, step, f, g, out error);
         int made = Differences.Iterate(count, step, f, g, out error);
         StopWith(Differences);
         return made;
     }
+
+    public override double PlanMass => _byDifferences ? Differences.PlanMass : base.PlanMass;
 
     public override void SoftMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, double epsilon, Span<double> f)
     {

@@ -9,12 +9,12 @@ using OT.Solvers.Exact;
 namespace OT.Solvers.Entropic;
 
 /// <summary>
-/// Entropic optimal transport, balanced or with Kullback-Leibler penalties, by Sinkhorn's iteration:
-/// <c>f ← τ_a softmin_ε(C − g)</c>, <c>g ← τ_b softmin_ε(C − f)</c> in the log domain.
+/// Entropic optimal transport, balanced or with Kullback-Leibler or total variation penalties, by Sinkhorn's iteration:
+/// <c>f ← τ_a softmin_ε(C − g)</c>, <c>g ← τ_b softmin_ε(C − f)</c> in the log domain, kept between −ρ and ρ with total variation.
 /// </summary>
 /// <remarks>
 /// <para>
-/// Maximises <c>⟨a, f⟩ + ⟨b, g⟩ − ε Σ a_i b_j (exp((f_i + g_j − C_ij)/ε) − 1)</c> (with penalties <c>ρ Σ a (1 − exp(−f/ρ))</c> for the linear terms).
+/// Maximises <c>⟨a, f⟩ + ⟨b, g⟩ − ε Σ a_i b_j (exp((f_i + g_j − C_ij)/ε) − 1)</c> (with penalties <c>ρ Σ a (1 − exp(−f/ρ))</c>, or <c>Σ a min(f, ρ)</c>, for the linear terms).
 /// Each iteration reads or evaluates C once and takes one exponential per entry; memory is O(n + m) beyond the geometry.
 /// Zero weights are legal; their potentials are the soft c-transform of the others.
 /// </para>
@@ -50,7 +50,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     }
 
     /// <summary>Problems up to so many pairs get an epsilon and an answer even when the time limit is zero.</summary>
-    const long UninterruptedPairs = 1_000_000;
+    internal const long UninterruptedPairs = 1_000_000;
 
     /// <summary>Whether this solver takes the problem: it needs an entropic regulariser.</summary>
     public static bool Supports(LinearProblem problem)
@@ -90,7 +90,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         }
         CheckMass(problem.A, "source");
         CheckMass(problem.B, "target");
-        using CancellationTokenSource limit = TimeLimited(cancellation);
+        using CancellationTokenSource limit = TimeLimited(_options, cancellation);
         double epsilon = double.NaN;
         (bool[] Rows, bool[] Columns) partners;
         try
@@ -98,7 +98,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             // Problems of a million pairs and less are looked at in milliseconds, whatever the limit.
             CancellationToken scan = (long)problem.A.Count * problem.B.Count > UninterruptedPairs ? limit.Token : default;
             epsilon = ((EntropyRegularizer)problem.Regularizer).Epsilon.Resolve(problem.Geometry, scan);
-            CheckResolution(problem.Geometry, epsilon);
+            CheckResolution(problem.Geometry, epsilon, _options.Precision);
             partners = WithPartners(problem, scan);
         }
         catch (OperationCanceledException)
@@ -154,17 +154,17 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         );
 
     /// <summary>Cancelled with the caller's token or at the time limit. Timers count at most 49 days; a longer limit is none.</summary>
-    CancellationTokenSource TimeLimited(CancellationToken cancellation)
+    internal static CancellationTokenSource TimeLimited(SolverOptions options, CancellationToken cancellation)
     {
         var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        if (_options.TimeLimit == TimeSpan.Zero)
+        if (options.TimeLimit == TimeSpan.Zero)
             limit.Cancel();
-        else if (_options.TimeLimit != Timeout.InfiniteTimeSpan && _options.TimeLimit.TotalMilliseconds < int.MaxValue)
-            limit.CancelAfter(_options.TimeLimit);
+        else if (options.TimeLimit != Timeout.InfiniteTimeSpan && options.TimeLimit.TotalMilliseconds < int.MaxValue)
+            limit.CancelAfter(options.TimeLimit);
         return limit;
     }
 
-    static void CheckMass(Measure measure, string side)
+    internal static void CheckMass(Measure measure, string side)
     {
         if (measure.Mass is not (>= 1 / LargestMass and <= LargestMass))
         {
@@ -177,18 +177,18 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         }
     }
 
-    void CheckResolution(Geometry geometry, double epsilon)
+    internal static void CheckResolution(Geometry geometry, double epsilon, Precision precision)
     {
         double smallest = Math.Max(
             SmallestEpsilon,
-            geometry.MagnitudeBound * (_options.Precision == Precision.Float64 ? Float64Resolution : Float32Resolution)
+            geometry.MagnitudeBound * (precision == Precision.Float64 ? Float64Resolution : Float32Resolution)
         );
         if (epsilon < smallest)
         {
             throw new ArgumentException(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"Epsilon {epsilon:G6} is below what {_options.Precision} resolves for these costs: the smallest is {smallest:G6}."
+                    $"Epsilon {epsilon:G6} is below what {precision} resolves for these costs: the smallest is {smallest:G6}."
                 )
             );
         }
@@ -205,7 +205,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     }
 
     /// <summary>Which bins have weight and an allowed partner with weight; empty where no pair is forbidden.</summary>
-    static (bool[] Rows, bool[] Columns) WithPartners(LinearProblem problem, CancellationToken cancellation)
+    internal static (bool[] Rows, bool[] Columns) WithPartners(LinearProblem problem, CancellationToken cancellation)
     {
         if (!problem.Geometry.HasForbiddenPairs)
             return ([], []);
@@ -230,7 +230,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     }
 
     /// <summary>Masses that differ, or a positive weight all of whose pairs are forbidden.</summary>
-    static string? WhyInfeasible(LinearProblem problem, bool[] rows, bool[] columns)
+    internal static string? WhyInfeasible(LinearProblem problem, bool[] rows, bool[] columns)
     {
         if (!problem.MassesAgree)
         {
@@ -261,7 +261,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
     }
 
     /// <summary>Where pairs are forbidden and the iteration did not converge, an exact solver decides whether any plan exists.</summary>
-    static string? WhyNoPlanExists(TransportResult result, CancellationToken limit)
+    internal static string? WhyNoPlanExists(TransportResult result, CancellationToken limit)
     {
         LinearProblem problem = result.Problem;
         bool undecided = result.Status is SolverStatus.IterationLimit or SolverStatus.Stalled or SolverStatus.NumericalFailure;
@@ -271,7 +271,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         return exact.Status == SolverStatus.Infeasible ? exact.Message : null;
     }
 
-    static TransportResult WithoutPlan(LinearProblem problem, double epsilon, SolverStatus status, string reason)
+    internal static TransportResult WithoutPlan(LinearProblem problem, double epsilon, SolverStatus status, string reason)
     {
         int n = problem.Geometry.Rows,
             m = problem.Geometry.Columns;

@@ -18,6 +18,14 @@ public sealed record SinkhornOptions : SolverOptions
     /// </summary>
     public bool FloatsFirst { get; init; } = true;
 
+    /// <summary>
+    /// Whether the run ends when the tolerance is met or rounding allows no better; true by default. Otherwise exactly <see cref="SolverOptions.MaxIterations"/> iterations are
+    /// made, whatever the input: from zeros or the given start, in <see cref="Precision"/> alone, without schedule or acceleration unless one is asked for
+    /// (<see cref="Acceleration.Auto"/> is none). Plain ones are <c>f ← τ softmin(g)</c>, <c>g ← τ softmin(f)</c> and nothing else, as an unrolled loop has them.
+    /// The status is Converged where the error is within <see cref="SolverOptions.Tolerance"/> in the end, else IterationLimit; the time limit still stops.
+    /// </summary>
+    public bool StopEarly { get; init; } = true;
+
     /// <summary>Epsilon scaling. When left out: the default schedule where ε is below a hundredth of the largest cost and no start is given, else <see cref="EpsilonSchedule.None"/>.</summary>
     public EpsilonSchedule? Schedule { get; init; }
 

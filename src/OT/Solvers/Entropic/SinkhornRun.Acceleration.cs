@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using OT.Backends;
 using OT.Numerics;
+using OT.Problems;
 
 namespace OT.Solvers.Entropic;
 
@@ -39,11 +40,15 @@ internal sealed partial class SinkhornRun
         _byNewton = point is not null && NewtonStep(point);
         _accelerated =
             _byNewton || (leaps && _anderson is not null && _iteration >= _plainUntil && _anderson.Mix(_before, _g, epsilon));
+        if (_accelerated)
+            Bound(_g, _problem.PenaltyB);
     }
 
     /// <summary>Newton waits for the target's ε, for doubles, and until it may pay; what rounding of the potentials explains is not for it to mend.</summary>
     bool NewtonIsDue(double epsilon) =>
         _options.Acceleration == Acceleration.Auto
+        && !IsPlain
+        && !IsBounded
         && epsilon == _epsilon
         && _precision == Precision.Float64
         && _iteration >= _newtonFrom
@@ -114,11 +119,14 @@ internal sealed partial class SinkhornRun
     }
 
     /// <summary>
-    /// The dual value of the last f with the g it was made from: the mass of its plan is known from the rows, which f meets exactly.
+    /// The dual value of the last f with the g it was made from: the mass of its plan is known from the rows, which f meets exactly unless it is at a bound.
     /// </summary>
     double Dual(double epsilon)
     {
+        (MarginalPenalty penaltyA, MarginalPenalty penaltyB) = (_problem.PenaltyA, _problem.PenaltyB);
         Compensated sum = default;
+        if (penaltyA.IsTotalVariation)
+            sum.Add(-epsilon * _operator.PlanMass);
         for (int i = 0; i < _f.Length; i++)
         {
             if (_weightsA[i] == 0)
@@ -126,7 +134,7 @@ internal sealed partial class SinkhornRun
             sum.Add(
                 _weightsA[i]
                     * (
-                        double.IsPositiveInfinity(_rhoA)
+                        penaltyA.IsExact || penaltyA.IsTotalVariation
                             ? _f[i]
                             : (-_rhoA * VectorMath.ExpM1(-_f[i] / _rhoA)) - (epsilon * Math.Exp(-_f[i] / _rhoA))
                     )
@@ -137,14 +145,19 @@ internal sealed partial class SinkhornRun
             if (_weightsB[j] > 0)
                 sum.Add(
                     _weightsB[j]
-                        * (double.IsPositiveInfinity(_rhoB) ? _before[j] : -_rhoB * VectorMath.ExpM1(-_before[j] / _rhoB))
+                        * (
+                            penaltyB.IsExact || penaltyB.IsTotalVariation
+                                ? _before[j]
+                                : -_rhoB * VectorMath.ExpM1(-_before[j] / _rhoB)
+                        )
                 );
         }
         return sum.Value;
     }
 
     double DualRounding(double dual) =>
-        (_precision == Precision.Float32 ? 1e-6 : 1e-13) * (Math.Abs(dual) + (_problem.Geometry.MagnitudeBound * Mass));
+        (_precision == Precision.Float32 ? 1e-6 : 1e-13)
+        * (Math.Abs(dual) + (_problem.Geometry.MagnitudeBound * Mass) + (IsBounded ? _epsilon * _operator.PlanMass : 0));
 
     /// <summary>Notes the pair of potentials just evaluated as the one to fall back on.</summary>
     void Keep(double dual)
@@ -162,18 +175,82 @@ internal sealed partial class SinkhornRun
     }
 
     /// <summary>Whether a marginal is penalised, so that shifting mass between the potentials changes the dual.</summary>
-    bool TranslatesPotentials => double.IsFinite(_rhoA) || double.IsFinite(_rhoB);
+    bool TranslatesPotentials => !IsPlain && (double.IsFinite(_rhoA) || double.IsFinite(_rhoB));
 
     /// <summary>
-    /// The best shift f + t, g − t, in closed form (Séjourné, Vialard, Peyré, AISTATS 2022): removes the slow mode of large ρ. A hard marginal is ρ = ∞.
+    /// The best shift f + t, g − t, in closed form without total variation (Séjourné, Vialard, Peyré, AISTATS 2022): removes the slow mode of large ρ. A hard
+    /// marginal is ρ = ∞.
     /// </summary>
     void Translate()
     {
-        double t = (LogSumExp(_logA, _f, _rhoA) - LogSumExp(_logB, _g, _rhoB)) / ((1 / _rhoA) + (1 / _rhoB));
+        double t = IsBounded
+            ? BestShift()
+            : (LogSumExp(_logA, _f, _rhoA) - LogSumExp(_logB, _g, _rhoB)) / ((1 / _rhoA) + (1 / _rhoB));
         if (!double.IsFinite(t))
             return; // one side has no mass in play
         TensorPrimitives.Add(_f, t, _f);
         TensorPrimitives.Subtract(_g, t, _g);
+        Bound(_f, _problem.PenaltyA);
+        Bound(_g, _problem.PenaltyB);
+    }
+
+    /// <summary>
+    /// The shift by bisection where a potential is bounded: the dual is concave in t, piecewise smooth, and flat around 0 as long as nothing is at its bound and
+    /// the masses agree. The end of the last interval that is nearer to 0 is taken, so that the dual never falls.
+    /// </summary>
+    double BestShift()
+    {
+        double rounding = 1e-13 * (_problem.A.Mass + _b.Mass);
+        bool up = ShiftSlope(0, right: true) > rounding;
+        if (!up && !(ShiftSlope(0, right: false) < -rounding))
+            return 0;
+        // Beyond these, a potential would be below −ρ, or all of them above ρ, where nothing is left to win.
+        double far = up
+            ? Math.Min(_problem.PenaltyA.Bound - Least(_weightsA, _f), _problem.PenaltyB.Bound + Least(_weightsB, _g))
+            : Math.Max(-_problem.PenaltyA.Bound - Least(_weightsA, _f), Least(_weightsB, _g) - _problem.PenaltyB.Bound);
+        double near = 0;
+        if (!double.IsFinite(far))
+            return near; // one side has no mass in play
+        while (Math.Abs(far - near) > ShiftPrecision * Math.Max(_epsilon, Math.Abs(near)))
+        {
+            double t = near + ((far - near) / 2);
+            double slope = ShiftSlope(t, right: up);
+            if (up ? slope > 0 : slope < 0)
+                near = t;
+            else
+                far = t;
+        }
+        return near;
+    }
+
+    /// <summary>One-sided derivative of the dual at f + t, g − t.</summary>
+    double ShiftSlope(double t, bool right) =>
+        MassAfter(_weightsA, _f, t, _problem.PenaltyA, right) - MassAfter(_weightsB, _g, -t, _problem.PenaltyB, !right);
+
+    /// <summary>What the marginal tends to at a shifted potential: <c>Σ w φ'(v + t)</c>, from the right or from the left of v.</summary>
+    static double MassAfter(double[] weights, double[] potential, double t, MarginalPenalty penalty, bool right)
+    {
+        double sum = 0;
+        for (int k = 0; k < weights.Length; k++)
+        {
+            double v = potential[k] + t;
+            if (!penalty.IsExact && !penalty.IsTotalVariation)
+                sum += weights[k] * Math.Exp(-v / penalty.Rho);
+            else if (right ? v < penalty.Bound : v <= penalty.Bound)
+                sum += weights[k];
+        }
+        return sum;
+    }
+
+    static double Least(double[] weights, double[] potential)
+    {
+        double least = double.PositiveInfinity;
+        for (int k = 0; k < weights.Length; k++)
+        {
+            if (weights[k] > 0)
+                least = Math.Min(least, potential[k]);
+        }
+        return least;
     }
 
     static double LogSumExp(double[] logWeights, double[] potential, double rho)

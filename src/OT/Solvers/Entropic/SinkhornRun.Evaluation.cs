@@ -36,7 +36,7 @@ internal sealed partial class SinkhornRun
             for (int i = 0; i < _f.Length; i++)
             {
                 if (_weightsA[i] == 0 && _problem.A.Weights[i] > 0)
-                    _f[i] = HomePotential(_rhoA); // iterations put 0 where no column is allowed
+                    _f[i] = HomePotential(_problem.PenaltyA); // iterations put 0 where no column is allowed
             }
             double[] g = [.. _g];
             if (_weightsB.Contains(0.0))
@@ -75,7 +75,9 @@ internal sealed partial class SinkhornRun
                     - (_epsilon * (mass - (_problem.A.Mass * _b.Mass)));
                 penaltyA = Penalty(rows, _problem.A.Weights, _problem.PenaltyA);
                 penaltyB = Penalty(columns, _b.Weights, _problem.PenaltyB);
-                error = Residual(rows, _weightsA, potentials.F, _rhoA) + Residual(columns, _weightsB, potentials.G, _rhoB);
+                error =
+                    Residual(rows, _weightsA, potentials.F, _problem.PenaltyA)
+                    + Residual(columns, _weightsB, potentials.G, _problem.PenaltyB);
                 // A smaller target of a later round may not have been met; what was asked for may.
                 if (status is SolverStatus.IterationLimit or SolverStatus.Stalled && error <= _wanted)
                     status = SolverStatus.Converged;
@@ -157,19 +159,20 @@ internal sealed partial class SinkhornRun
     {
         var softMin = new double[g.Length];
         op.SoftMinColumns(_f, _logA, _epsilon, softMin);
-        double tau = _problem.PenaltyB.Tau(_epsilon);
         for (int j = 0; j < g.Length; j++)
         {
             if (_b.Weights[j] == 0)
-                g[j] = double.IsFinite(softMin[j]) ? tau * softMin[j] : 0;
+                g[j] = double.IsFinite(softMin[j]) ? _problem.PenaltyB.Update(softMin[j], _epsilon) : 0;
         }
     }
 
-    /// <summary>ρ KL(marginal | weights); 0 for a hard constraint.</summary>
+    /// <summary>ρ KL(marginal | weights) or ρ |marginal − weights|₁; 0 for a hard constraint.</summary>
     static double Penalty(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, MarginalPenalty penalty)
     {
         if (penalty.IsExact)
             return 0;
+        if (penalty.IsTotalVariation)
+            return penalty.Rho * Summation.L1Distance(marginal, weights);
         var sum = new Compensated();
         for (int i = 0; i < weights.Length; i++)
         {
@@ -185,21 +188,17 @@ internal sealed partial class SinkhornRun
         return penalty.Rho * sum.Value;
     }
 
-    /// <summary>L1 norm of <c>marginal − weights · exp(−potential/ρ)</c>.</summary>
+    /// <summary>L1 norm of the dual's gradient: what the marginals miss.</summary>
     static double Residual(
         ReadOnlySpan<double> marginal,
         ReadOnlySpan<double> weights,
         ReadOnlySpan<double> potential,
-        double rho
+        MarginalPenalty penalty
     )
     {
         var sum = new Compensated();
         for (int i = 0; i < weights.Length; i++)
-        {
-            double wanted =
-                weights[i] == 0 ? 0 : weights[i] * (double.IsPositiveInfinity(rho) ? 1 : Math.Exp(-potential[i] / rho));
-            sum.Add(Math.Abs(marginal[i] - wanted));
-        }
+            sum.Add(weights[i] == 0 ? marginal[i] : penalty.Missed(marginal[i], weights[i], potential[i]));
         return sum.Value;
     }
 }

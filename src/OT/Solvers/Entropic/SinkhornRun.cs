@@ -53,8 +53,14 @@ internal sealed partial class SinkhornRun : IDisposable
     /// <summary>Error, relative to the mass, at which annealing goes on to the next level.</summary>
     const double AnnealedError = 0.02;
 
+    /// <summary>Shifts of bounded potentials are found to this share of ε, or of themselves.</summary>
+    const double ShiftPrecision = 1e-3;
+
+    /// <summary>No error is as small.</summary>
+    const double NoTarget = -1;
+
     /// <summary>Masses that differ by less are equal: they are sums of rounded weights.</summary>
-    const double MassRounding = 1e-14;
+    public const double MassRounding = 1e-14;
 
     readonly LinearProblem _problem;
     readonly Geometry _costs;
@@ -102,7 +108,7 @@ internal sealed partial class SinkhornRun : IDisposable
     int _levelStart;
     bool _byNewton;
     bool _accelerated;
-    bool _coldStart;
+    bool _safeStart;
     int _iteration;
     int _bestIteration;
     int _lastStallCheck;
@@ -128,7 +134,9 @@ internal sealed partial class SinkhornRun : IDisposable
         _b = problem.B;
         var messages = new List<string>();
         if (_problem != problem)
-            messages.Add("A penalty that doubles cannot tell from a constraint, ρ/(ρ + ε) = 1, is held as one.");
+            messages.Add(
+                "A penalty that doubles cannot tell from a constraint, or whose bound no potential reaches, is held as one."
+            );
         if (_problem.IsBalanced && Math.Abs(massA - massB) > MassRounding * massA)
         {
             _b = problem.B.Scale(massA / massB);
@@ -141,13 +149,18 @@ internal sealed partial class SinkhornRun : IDisposable
         }
         _message = string.Join(' ', messages);
         (_rhoA, _rhoB) = (_problem.PenaltyA.Rho, _problem.PenaltyB.Rho);
-        _wanted = _target = Target(Math.Max(massA, massB));
+        _wanted = Target(Math.Max(massA, massB));
+        _target = options.StopEarly ? _wanted : NoTarget;
+        if (!options.StopEarly)
+            _keptEpsilon = epsilon; // the start is itself the answer of no iterations
         (_weightsA, _weightsB) = (problem.A.Weights.ToArray(), _b.Weights.ToArray());
-        _coldStart = start is null || IsAbsurd(start);
-        _f = _coldStart ? new double[_weightsA.Length] : start!.F.ToArray();
-        _g = _coldStart ? new double[_weightsB.Length] : start!.G.ToArray();
-        KeepHome(partners.Rows, _weightsA, _f, _rhoA);
-        KeepHome(partners.Columns, _weightsB, _g, _rhoB);
+        bool coldStart = start is null || IsAbsurd(start);
+        _safeStart = coldStart && !IsBounded;
+        _f = coldStart ? new double[_weightsA.Length] : start!.F.ToArray();
+        _g = coldStart ? new double[_weightsB.Length] : start!.G.ToArray();
+        KeepHome(partners.Rows, _weightsA, _f, _problem.PenaltyA);
+        KeepHome(partners.Columns, _weightsB, _g, _problem.PenaltyB);
+        Bound(_g, _problem.PenaltyB);
         (_logA, _logB) = (VectorMath.LogWeights(_weightsA), VectorMath.LogWeights(_weightsB));
         (_keptF, _keptG) = ([.. _f], [.. _g]);
         (_before, _stallG) = (new double[_g.Length], new double[_g.Length]);
@@ -161,13 +174,13 @@ internal sealed partial class SinkhornRun : IDisposable
         _schedule =
             options.Schedule
             ?? (
-                start is null && epsilon < AnnealBelow * problem.Geometry.MagnitudeBound
+                start is null && options.StopEarly && epsilon < AnnealBelow * problem.Geometry.MagnitudeBound
                     ? new EpsilonSchedule()
                     : EpsilonSchedule.None
             );
         if (options.Acceleration == Acceleration.OverRelaxation)
             _relaxation = new OverRelaxation(_f.Length, _g.Length, _omega);
-        else if (options.Acceleration != Acceleration.None)
+        else if (options.Acceleration != Acceleration.None && !IsPlain)
             _anderson = new Anderson(AndersonMemory, _g.Length);
         // Below this error, rounding of the exponents C/ε to floats is what is seen.
         _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
@@ -180,10 +193,20 @@ internal sealed partial class SinkhornRun : IDisposable
 
     public void Dispose() => _operator.Dispose();
 
-    /// <summary>Penalties that doubles cannot tell from constraints become constraints, as long as the masses allow it.</summary>
+    /// <summary>
+    /// Penalties that doubles cannot tell from constraints become constraints, as long as the masses allow it. A total variation is one where no balanced
+    /// potential reaches its bound: f varies by 2 max|C| at most, and g by as much around <c>−ε log m_a</c>.
+    /// </summary>
     static LinearProblem WithoutIdlePenalties(LinearProblem problem, double epsilon)
     {
-        bool Idle(MarginalPenalty penalty) => !penalty.IsExact && penalty.Tau(epsilon) == 1 && problem.MassesWouldAgree;
+        double reach = problem.Geometry.HasForbiddenPairs
+            ? double.PositiveInfinity
+            : (2 * problem.Geometry.MagnitudeBound) + (epsilon * Math.Abs(Math.Log(problem.A.Mass)));
+        bool Rigid(MarginalPenalty penalty) =>
+            penalty.IsTotalVariation ? penalty.Rho > reach : penalty.IsExact || penalty.Tau(epsilon) == 1;
+        bool bothRigid = Rigid(problem.PenaltyA) && Rigid(problem.PenaltyB);
+        bool Idle(MarginalPenalty penalty) =>
+            !penalty.IsExact && problem.MassesWouldAgree && (penalty.IsTotalVariation ? bothRigid : Rigid(penalty));
         return Idle(problem.PenaltyA) || Idle(problem.PenaltyB)
             ? problem with
             {
@@ -208,31 +231,44 @@ internal sealed partial class SinkhornRun : IDisposable
     {
         double bound = Math.Max(_problem.Geometry.MagnitudeBound, _epsilon);
         double rho = Math.Max(double.IsFinite(_rhoA) ? _rhoA : 0, double.IsFinite(_rhoB) ? _rhoB : 0);
-        // Potentials are as large as the costs, or as what the masses' difference costs.
-        double size = Math.Max(bound, rho * Math.Abs(Math.Log(_problem.A.Mass / _problem.B.Mass)));
+        // Potentials are as large as the costs, or as what the masses' difference costs, or as their bounds.
+        double size = Math.Max(bound, rho * (IsBounded ? 1 : Math.Abs(Math.Log(_problem.A.Mass / _problem.B.Mass))));
         double resolved = Math.Min(Math.Max(size / _epsilon, 8) / (1L << 52), 1);
         return mass * Math.Min(_options.Tolerance, Math.Max(_options.Tolerance * bound / rho, resolved));
     }
 
     /// <summary>
     /// Takes penalised bins whose pairs are all forbidden out of the iteration: they pay ρ times their weight, and their potential is so large that
-    /// <c>exp(−f/ρ)</c> is 0.
+    /// <c>exp(−f/ρ)</c> is 0, or at its bound.
     /// </summary>
-    static void KeepHome(bool[] partners, double[] weights, double[] potential, double rho)
+    static void KeepHome(bool[] partners, double[] weights, double[] potential, MarginalPenalty penalty)
     {
         for (int k = 0; k < partners.Length; k++)
         {
             if (weights[k] > 0 && !partners[k])
-                (weights[k], potential[k]) = (0, HomePotential(rho));
+                (weights[k], potential[k]) = (0, HomePotential(penalty));
         }
     }
 
-    static double HomePotential(double rho) => Math.Min(800 * rho, double.MaxValue);
+    static double HomePotential(MarginalPenalty penalty) =>
+        penalty.IsTotalVariation ? penalty.Rho : Math.Min(800 * penalty.Rho, double.MaxValue);
+
+    /// <summary>Whether a total variation keeps a potential between bounds.</summary>
+    bool IsBounded => _problem.PenaltyA.IsTotalVariation || _problem.PenaltyB.IsTotalVariation;
+
+    /// <summary>Brings potentials that were not made by an iteration between their bounds.</summary>
+    static void Bound(double[] potential, MarginalPenalty penalty)
+    {
+        if (!penalty.IsTotalVariation)
+            return;
+        TensorPrimitives.Min(potential, penalty.Rho, potential);
+        TensorPrimitives.Max(potential, -penalty.Rho, potential);
+    }
 
     bool FloatsComeFirst()
     {
         Geometry geometry = _costs;
-        if (!_options.FloatsFirst || _options.Precision == Precision.Float32 || _floatFloor > 0.01)
+        if (!_options.FloatsFirst || !_options.StopEarly || _options.Precision == Precision.Float32 || _floatFloor > 0.01)
             return false;
         if ((long)geometry.Rows * geometry.Columns < PairsWorthFloats)
             return false;
@@ -279,6 +315,9 @@ internal sealed partial class SinkhornRun : IDisposable
 
     SolverStatus Iterate() => Iterate(_epsilon, _target, _options.MaxIterations);
 
+    /// <summary>Whether a fixed number of iterations is asked for, and no acceleration of them.</summary>
+    bool IsPlain => !_options.StopEarly && _options.Acceleration is Acceleration.Auto or Acceleration.None;
+
     /// <summary>Iterates at one ε until the error meets a target or an iteration number is reached.</summary>
     SolverStatus Iterate(double epsilon, double target, int last)
     {
@@ -305,7 +344,7 @@ internal sealed partial class SinkhornRun : IDisposable
                 Keep(double.NegativeInfinity);
                 return SolverStatus.Converged;
             }
-            if (Stalled())
+            if (_options.StopEarly && Stalled())
                 return SolverStatus.Stalled;
             bool writes = checkpoints && _iteration % _options.CheckpointEvery == 0;
             Accelerate(epsilon, _iteration - from, leaps: !writes);
@@ -342,6 +381,8 @@ internal sealed partial class SinkhornRun : IDisposable
                 LogB = _logB,
                 TauA = _problem.PenaltyA.Tau(epsilon),
                 TauB = _problem.PenaltyB.Tau(epsilon),
+                BoundA = _problem.PenaltyA.Bound,
+                BoundB = _problem.PenaltyB.Bound,
                 Relaxation = _omega,
                 Tolerance = target,
             };
@@ -380,20 +421,24 @@ internal sealed partial class SinkhornRun : IDisposable
             Promote();
             return null;
         }
-        if (_omega > 1 || _accelerated)
+        if (_accelerated || (_omega > 1 && !IsBounded))
             return null; // taken back when it is judged
-        if (_coldStart)
+        if (_omega > 1)
+            (_omega, _relaxation) = (1, null); // over-relaxed, g leaves where a bounded f can answer it
+        else if (_safeStart)
             return SolverStatus.NumericalFailure;
-        // Given potentials may overflow where zeros do not.
-        _coldStart = true;
+        // Given potentials may overflow where zeros do not; and where f cannot go below −ρ, only a low g keeps the plan of negative costs small.
+        _safeStart = true;
         Array.Clear(_f);
-        Array.Clear(_g);
+        Array.Fill(_g, IsBounded ? -Math.Min(_problem.Geometry.MagnitudeBound, _problem.PenaltyB.Bound) : 0);
         return null;
     }
 
     /// <summary>Share of the way from the first error to the tolerance, on a logarithmic scale, or of the iteration limit if that is nearer.</summary>
     double Fraction(double error)
     {
+        if (!_options.StopEarly)
+            return (double)_iteration / _options.MaxIterations;
         if (_errors.Count == 0)
             return double.NaN;
         double way = Math.Log(_errors[0] / _target);

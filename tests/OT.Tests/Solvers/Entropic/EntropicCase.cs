@@ -33,6 +33,14 @@ static class EntropicCase
             PenaltyB = MarginalPenalty.KullbackLeibler(rhoB),
         };
 
+    /// <summary>The same with total variation; <c>+∞</c> is a hard marginal.</summary>
+    public static LinearProblem Bounded(this LinearProblem problem, double rhoA, double rhoB) =>
+        problem with
+        {
+            PenaltyA = MarginalPenalty.TotalVariation(rhoA),
+            PenaltyB = MarginalPenalty.TotalVariation(rhoB),
+        };
+
     public static TransportResult Solve(this LinearProblem problem, SinkhornOptions? options = null) =>
         new Sinkhorn(options).Solve(problem);
 

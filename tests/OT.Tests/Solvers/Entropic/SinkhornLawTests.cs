@@ -52,4 +52,15 @@ public class SinkhornLawTests
         foreach ((string way, SolverLaws laws) in s_ways)
             Check(way, () => Law.Check(Cases.AllPairsAllowed(8), c => laws.Unbalanced[law](c.Unbalanced()), 12, 2500));
     }
+
+    [Theory]
+    [MemberData(nameof(Unbalanced))]
+    public void Every_way_obeys_with_total_variation(string law)
+    {
+        foreach ((string way, SolverLaws laws) in s_ways)
+        {
+            Check(way, () => Law.Check(Cases.AllPairsAllowed(8), c => laws.Unbalanced[law](c.TotalVariation()), 12, 2500));
+            Check(way, () => Law.Check(Cases.AllPairsAllowed(8), c => laws.Unbalanced[law](c.MixedPenalties()), 12, 2500));
+        }
+    }
 }

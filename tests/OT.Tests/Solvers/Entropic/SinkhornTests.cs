@@ -131,6 +131,9 @@ public class SinkhornTests
             Same(problem, EntropicCase.Tight);
             Same(problem.Penalised(0.7, 2), EntropicCase.Tight);
             Same(problem.Penalised(double.PositiveInfinity, 1), EntropicCase.Tight);
+            Same(problem.Bounded(0.1, 0.2), EntropicCase.Tight);
+            Same(problem.Bounded(0.1, double.PositiveInfinity), EntropicCase.Tight);
+            Same(problem.Penalised(1, 1) with { PenaltyB = MarginalPenalty.TotalVariation(0.1) }, EntropicCase.Tight);
         }
     }
 
@@ -142,7 +145,7 @@ public class SinkhornTests
         LinearProblem problem = EntropicCase.Of(kind, 14, 17, 0.05, 6, 5);
         foreach (
             LinearProblem p in (LinearProblem[])
-                [problem, problem.Penalised(1, 1), problem.Penalised(0.5, double.PositiveInfinity)]
+                [problem, problem.Penalised(1, 1), problem.Penalised(0.5, double.PositiveInfinity), problem.Bounded(0.15, 0.3)]
         )
         {
             foreach (Acceleration acceleration in Enum.GetValues<Acceleration>())
@@ -388,6 +391,25 @@ public class SinkhornTests
             problem.Penalised(double.PositiveInfinity, double.PositiveInfinity).Solve(EntropicCase.Tight).Value
         );
         Assert.Equal(balanced, problem.Penalised(1e14, 1e14).Solve(EntropicCase.Tight).Value, 1e-7);
+    }
+
+    /// <summary>
+    /// A measure against itself has one potential, f = g, and few iterations find it, where ε is large enough for the plan to join all points: what moves f against g is then
+    /// seen in the marginals.
+    /// </summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(0.1)]
+    [InlineData(0.03)]
+    public void Self_transport_has_one_potential(double epsilon)
+    {
+        Matrix x = EntropicCase.Square(60, 7);
+        double[] a = SomeGeometry.Weights(new SeededRandom(8), 60, 0);
+        TransportResult result = EntropicCase
+            .Of(new PointCloud(x, x), a, a, epsilon)
+            .Solve(new SinkhornOptions { Tolerance = 1e-13 });
+        Assert.True(result.Converged && result.Iterations <= 100, $"{result.Status} after {result.Iterations}");
+        Approx.Equal(result.Potentials!.F, result.Potentials.G, 1e-12, "f against g");
     }
 
     [Fact]
