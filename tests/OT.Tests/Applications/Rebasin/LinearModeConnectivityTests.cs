@@ -30,7 +30,7 @@ public class LinearModeConnectivityTests
                     barrier = Math.Max(barrier, loss - (first * (1 - (k / 4.0))) - (last * k / 4.0));
                 }
                 Assert.True(report.Barrier >= 0);
-                Approx.Equal(barrier, report.Barrier, 1e-13 * (first + last), "barrier");
+                Approx.Equal(barrier, report.Barrier, 1e-13 * (first + last + barrier), "barrier");
                 Assert.Equal(report.Accuracies.Min(), report.LowestAccuracy);
             }
         );
