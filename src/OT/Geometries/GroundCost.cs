@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using System.Runtime.ExceptionServices;
 using OT.Numerics;
 
 namespace OT.Geometries;
@@ -74,6 +73,13 @@ public abstract partial class GroundCost
     /// <summary>The gradient of c(·, y) at x; where c has a kink, the subgradient 0.</summary>
     /// <exception cref="NotSupportedException">A custom cost came without its gradient.</exception>
     public abstract void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient);
+
+    /// <summary>Whether <c>c(x, y) = c(y, x)</c> for sure; a custom cost has to be asked pair by pair.</summary>
+    internal virtual bool IsSymmetric => true;
+
+    /// <summary>Refuses a pair whose cost differs between its directions.</summary>
+    /// <exception cref="NotSupportedException">c(x, y) is not c(y, x).</exception>
+    internal virtual void CheckSymmetric(ReadOnlySpan<double> x, ReadOnlySpan<double> y) { }
 
     /// <summary>Whether the cost is a sum over coordinates, <c>Σ_k h(x_k − y_k)</c>.</summary>
     internal virtual bool IsSeparable => false;
@@ -428,6 +434,10 @@ public abstract partial class GroundCost
 
         internal override void CheckPoints(Matrix points, string name) => inner.CheckPoints(points, name);
 
+        internal override bool IsSymmetric => inner.IsSymmetric;
+
+        internal override void CheckSymmetric(ReadOnlySpan<double> x, ReadOnlySpan<double> y) => inner.CheckSymmetric(x, y);
+
         internal override Matrix Prepared(Matrix points) => inner.Prepared(points);
 
         internal override double Bound(Matrix source, Matrix target) => Math.Pow(inner.Bound(source, target), p);
@@ -448,55 +458,6 @@ public abstract partial class GroundCost
             inner.EvaluateRow(x, target, coordinates, costs);
             ThrowIfNegative(TensorPrimitives.Min<double>(costs));
             TensorPrimitives.Pow(costs, p, costs);
-        }
-    }
-
-    sealed class CustomCost(PointCost cost, PointCostGradient? gradientOf) : GroundCost
-    {
-        public override string Name => "custom";
-
-        public override double Evaluate(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
-        {
-            double value = cost(x, y);
-            if (double.IsNaN(value) || double.IsNegativeInfinity(value))
-                throw new ArgumentException($"The custom cost returned {value}: it must be finite, or +∞ to forbid the pair.");
-            return value;
-        }
-
-        public override void Gradient(ReadOnlySpan<double> x, ReadOnlySpan<double> y, Span<double> gradient)
-        {
-            if (gradientOf is null)
-                throw new NotSupportedException("This custom cost came without a gradient: pass one to GroundCost.Custom.");
-            gradientOf(x, y, gradient);
-        }
-
-        internal override double Bound(Matrix source, Matrix target) => Range(source, target).Bound;
-
-        /// <summary>One pass over all pairs, rows side by side: the function is called once a pair.</summary>
-        internal override (double Bound, bool Forbids) Range(Matrix source, Matrix target)
-        {
-            var bounds = new double[source.Rows];
-            int forbidden = 0;
-            void Row(int i)
-            {
-                for (int j = 0; j < target.Rows; j++)
-                {
-                    double value = Math.Abs(Evaluate(source.Row(i), target.Row(j)));
-                    if (double.IsFinite(value))
-                        bounds[i] = Math.Max(bounds[i], value);
-                    else
-                        Volatile.Write(ref forbidden, 1);
-                }
-            }
-            try
-            {
-                Parallel.For(0, source.Rows, Row);
-            }
-            catch (AggregateException failures)
-            {
-                ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]);
-            }
-            return (TensorPrimitives.Max<double>(bounds), forbidden != 0);
         }
     }
 }

@@ -24,7 +24,7 @@ namespace OT.Solvers.Entropic;
 /// See docs/theory/gradients.md. Sources: Eisenberger et al., CVPR 2022; Cuturi et al. 2020.
 /// </para>
 /// </remarks>
-public sealed class ImplicitGradient
+public sealed partial class ImplicitGradient
 {
     /// <summary>Pairs up to which the plan is stored.</summary>
     const long MaxStoredPairs = 1L << 22;
@@ -37,6 +37,8 @@ public sealed class ImplicitGradient
     readonly IBackend? _backend;
     readonly Lock _preparing = new();
     ImplicitSystem? _system;
+
+    const string Unfinished = "Stopped before the derivatives were computed.";
 
     /// <summary>Derivatives at a solved problem; nothing is computed yet.</summary>
     /// <param name="result">What an entropic solver answered; its problem, potentials and ε are used, not its plan, which may have been rounded.</param>
@@ -61,34 +63,42 @@ public sealed class ImplicitGradient
     public PlanGradient Pullback(PlanCotangent cotangent, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(cotangent);
-        (double[] f, double[] g) = CheckedPotentials(cotangent);
-        int n = f.Length,
-            m = g.Length;
-        if (cotangent.Shape is { } shape && shape != (n, m))
-            throw new ArgumentException(
-                $"The plan's cotangent is {shape.Rows} x {shape.Columns}, the plan {n} x {m}.",
-                nameof(cotangent)
-            );
         try
         {
-            ImplicitSystem system = Prepared(cancellation);
-            ImplicitSolution solution = system.Solve(f, g, cotangent.Plan, _options, _backend, cancellation);
-            return PlanGradient.Of(_result, system, solution, cotangent.Plan, cancellation);
+            return Compute(cotangent, cancellation);
         }
         catch (OperationCanceledException)
         {
-            return new PlanGradient(_result, null, null, null, NotComputed(n), NotComputed(m))
+            LinearProblem problem = _result.Problem;
+            return new PlanGradient(_result, null, null, null, NotComputed(problem.A.Count), NotComputed(problem.B.Count))
             {
                 Status = SolverStatus.Cancelled,
                 Iterations = 0,
-                Message = "Stopped before the derivatives were computed.",
+                Message = Unfinished,
                 Epsilon = double.NaN,
                 Residual = double.NaN,
             };
         }
     }
 
-    static double[] NotComputed(int count)
+    /// <summary>The work of <see cref="Pullback"/>; throws when cancelled.</summary>
+    PlanGradient Compute(PlanCotangent cotangent, CancellationToken cancellation)
+    {
+        (double[] f, double[] g) = CheckedPotentials(cotangent);
+        if (cotangent.Shape is { } shape && shape != (f.Length, g.Length))
+        {
+            throw new ArgumentException(
+                $"The plan's cotangent is {shape.Rows} x {shape.Columns}, the plan {f.Length} x {g.Length}.",
+                nameof(cotangent)
+            );
+        }
+        ImplicitSystem system = Prepared(cancellation);
+        ImplicitSolution solution = system.Solve(f, g, cotangent.Plan, _options, _backend, cancellation);
+        return PlanGradient.Of(_result, system, solution, cotangent.Plan, cancellation);
+    }
+
+    /// <summary>NaN in place of what was not computed.</summary>
+    internal static double[] NotComputed(int count)
     {
         var values = new double[count];
         Array.Fill(values, double.NaN);
@@ -148,6 +158,8 @@ public sealed class ImplicitGradient
         }
     }
 
+    int Threads => _backend?.Threads ?? Environment.ProcessorCount;
+
     ImplicitSystem Prepared(CancellationToken cancellation)
     {
         lock (_preparing)
@@ -156,7 +168,7 @@ public sealed class ImplicitGradient
             {
                 (int n, int m) = (_result.Problem.A.Count, _result.Problem.B.Count);
                 bool store = Math.Min(n, m) <= _options.MaxNodes && (long)n * m <= MaxStoredPairs;
-                _system = new ImplicitSystem(_result, store, _backend?.Threads ?? Environment.ProcessorCount, cancellation);
+                _system = new ImplicitSystem(_result, store, Threads, cancellation);
             }
             return _system;
         }

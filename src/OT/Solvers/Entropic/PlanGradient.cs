@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
 using OT.Results;
@@ -72,6 +73,18 @@ public sealed class PlanGradient : SolverResult
         );
         return new Matrix(rows.Rows, m, values);
     }
+
+    /// <summary>
+    /// Derivatives in the points, <c>Σ_j C̄_ij ∂₁c(x_i, y_j)</c> and <c>Σ_i C̄_ij ∂₂c(x_i, y_j)</c> with <c>C̄ = ∂ℓ/∂C</c>, streamed: O(nm d) time and never n × m memory.
+    /// </summary>
+    /// <param name="cancellation">Watched once per row.</param>
+    /// <exception cref="NotSupportedException">
+    /// The costs do not come from a <see cref="PointCloud"/>, or from a custom cost that has no gradient or is not symmetric.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">The pullback was cancelled.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public PointGradient Points(CancellationToken cancellation = default) =>
+        PointGradient.Contract(EntropicGradient.CloudOf(_result), CostRow, wantsTarget: true, Solved.Threads, cancellation);
 
     ImplicitSystem Solved =>
         _system ?? throw new InvalidOperationException("The pullback was cancelled: there are no derivatives.");

@@ -1,0 +1,294 @@
+using System.Diagnostics;
+using System.Numerics.Tensors;
+using OT.Backends;
+using OT.Geometries;
+using OT.Numerics;
+using OT.Problems;
+using OT.Results;
+
+namespace OT.Solvers.Entropic;
+
+/// <summary>
+/// The Sinkhorn divergence, <c>S(a, b) = OT(a, b) − OT(a, a)/2 − OT(b, b)/2 + (ε/2)(m_a − m_b)²</c>: entropic transport without its bias, 0 where a = b, with
+/// gradients in points and weights.
+/// </summary>
+/// <remarks>
+/// <para>
+/// All three terms share one absolute ε and one ground cost. The cross term is solved by <see cref="Sinkhorn"/>, the terms of a measure with itself by the
+/// symmetric iteration, which takes some tens of passes at any ε. Streamed over points: O(nm + n² + m²) time per iteration, O(n + m) memory. Not negative, but for the
+/// tolerance, for costs |x − y| and |x − y|²; other costs have no such promise.
+/// </para>
+/// <para>See docs/theory/divergence.md. Sources: Genevay et al. 2018; Feydy et al. 2019; Séjourné et al. 2019 (penalties).</para>
+/// </remarks>
+public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult>
+{
+    readonly SinkhornOptions _options;
+    readonly IBackend? _backend;
+
+    /// <summary>Configures the solver.</summary>
+    /// <param name="options">Tolerance, precision and acceleration of each term, time limit of all three; defaults when left out.</param>
+    /// <param name="backend">Where the O(nm) work runs; a managed back end on all processors when left out. Never disposed here.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or is <see cref="SinkhornOptions.Round"/> or <see cref="SinkhornOptions.Checkpoint"/>, which mean nothing here.</exception>
+    public SinkhornDivergence(SinkhornOptions? options = null, IBackend? backend = null)
+    {
+        _options = options ?? new SinkhornOptions();
+        _options.Validate();
+        if (_options.Round || _options.Checkpoint is not null)
+            throw new ArgumentException("A divergence has three plans: neither Round nor Checkpoint applies.", nameof(options));
+        _backend = backend;
+    }
+
+    /// <summary>Whether this solver takes the problem: entropy, equal penalties on both sides, and points or one set of bins with symmetric costs.</summary>
+    public static bool Supports(LinearProblem problem)
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        return WhyNot(problem) is null;
+    }
+
+    /// <inheritdoc/>
+    /// <param name="problem">
+    /// The cross term. Its geometry is a <see cref="PointCloud"/>, whose two clouds have costs of their own, or a square symmetric <see cref="CostMatrix"/> or
+    /// <see cref="Grid"/>: costs within the one set of bins that both measures live on. A relative ε is resolved on these costs.
+    /// </param>
+    /// <param name="cancellation">Ends with <see cref="SolverStatus.Cancelled"/>; terms that were not reached are null and values NaN.</param>
+    public DivergenceResult Solve(LinearProblem problem, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        if (WhyNot(problem) is { } reason)
+            throw new NotSupportedException(reason);
+        using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
+        return new Run(problem, _options, _backend ?? own!, cancellation).Solve();
+    }
+
+    static string? WhyNot(LinearProblem problem)
+    {
+        if (!Sinkhorn.Supports(problem))
+            return "A Sinkhorn divergence needs an entropic regulariser: set LinearProblem.Regularizer to Regularizer.Entropy(...).";
+        if (problem.PenaltyA != problem.PenaltyB)
+            return "A Sinkhorn divergence needs the same penalty on both sides: the terms of a measure with itself have only one.";
+        return problem.Geometry switch
+        {
+            PointCloud => null,
+            Grid grid when grid.AxisCosts.All(IsSymmetric) => null,
+            CostMatrix matrix when IsSymmetric(matrix) => null,
+            _ =>
+                "A Sinkhorn divergence needs the costs within each measure, too: give points (PointCloud), or costs within one set of bins, square and symmetric (CostMatrix, Grid).",
+        };
+    }
+
+    static bool IsSymmetric(Matrix costs)
+    {
+        if (costs.Rows != costs.Columns)
+            return false;
+        for (int i = 0; i < costs.Rows; i++)
+        {
+            for (int j = 0; j < i; j++)
+            {
+                if (costs[i, j] != costs[j, i])
+                    return false;
+            }
+        }
+        return true;
+    }
+
+    static bool IsSymmetric(CostMatrix costs)
+    {
+        if (costs.Rows != costs.Columns)
+            return false;
+        for (int i = 0; i < costs.Rows; i++)
+        {
+            for (int j = 0; j < i; j++)
+            {
+                if (costs.Cost(i, j) != costs.Cost(j, i))
+                    return false;
+            }
+        }
+        return true;
+    }
+
+    /// <summary>One solve.</summary>
+    sealed class Run(LinearProblem problem, SinkhornOptions options, IBackend backend, CancellationToken cancellation)
+    {
+        readonly Stopwatch _clock = Stopwatch.StartNew();
+
+        public DivergenceResult Solve()
+        {
+            TransportResult cross = new Sinkhorn(Rest(), backend).Solve(problem, cancellation);
+            if (cross.Potentials is null || cancellation.IsCancellationRequested)
+                return Report(cross, null, null);
+            // The cross term holds the absolute ε, and b scaled to a's mass.
+            LinearProblem solved = cross.Problem;
+            (Geometry sourceCosts, Geometry targetCosts) = SelfCosts();
+            TransportResult xx = Self(sourceCosts, solved.A, cross.Epsilon);
+            if (IsSelf(solved))
+                return Report(xx, xx, xx); // one and the same problem: S is 0 to the last bit
+            TransportResult? yy = cancellation.IsCancellationRequested ? null : Self(targetCosts, solved.B, cross.Epsilon);
+            return Report(cross, xx, yy);
+        }
+
+        /// <summary>The options with the time that is left.</summary>
+        SinkhornOptions Rest()
+        {
+            if (options.TimeLimit == Timeout.InfiniteTimeSpan)
+                return options;
+            TimeSpan rest = options.TimeLimit - _clock.Elapsed;
+            return options with { TimeLimit = rest > TimeSpan.Zero ? rest : TimeSpan.Zero };
+        }
+
+        TransportResult Self(Geometry costs, Measure measure, double epsilon)
+        {
+            var term = new LinearProblem(costs, measure, measure)
+            {
+                Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon)),
+                PenaltyA = problem.PenaltyA,
+                PenaltyB = problem.PenaltyB,
+            };
+            SinkhornOptions rest = Rest() with { Progress = null };
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            if (rest.TimeLimit != Timeout.InfiniteTimeSpan && rest.TimeLimit.TotalMilliseconds < int.MaxValue)
+                limit.CancelAfter(rest.TimeLimit);
+            return new SymmetricSinkhorn(rest, backend).Solve(term, epsilon, limit.Token, cancellation);
+        }
+
+        (Geometry Source, Geometry Target) SelfCosts()
+        {
+            if (problem.Geometry is not PointCloud cloud)
+                return (problem.Geometry, problem.Geometry);
+            if (!cloud.GroundCost.IsSymmetric)
+            {
+                CheckSymmetric(cloud.GroundCost, cloud.Source);
+                CheckSymmetric(cloud.GroundCost, cloud.Target);
+            }
+            return (
+                new PointCloud(cloud.Source, cloud.Source, cloud.GroundCost),
+                new PointCloud(cloud.Target, cloud.Target, cloud.GroundCost)
+            );
+        }
+
+        void CheckSymmetric(GroundCost cost, Matrix points)
+        {
+            for (int i = 0; i < points.Rows && !cancellation.IsCancellationRequested; i++)
+            {
+                for (int j = 0; j < i; j++)
+                    cost.CheckSymmetric(points.Row(i), points.Row(j));
+            }
+        }
+
+        static bool IsSelf(LinearProblem problem) =>
+            problem.A.Weights.SequenceEqual(problem.B.Weights)
+            && (
+                problem.Geometry is not PointCloud cloud
+                || (cloud.Source.Columns == cloud.Target.Columns && cloud.Source.Values.SequenceEqual(cloud.Target.Values))
+            );
+
+        DivergenceResult Report(TransportResult cross, TransportResult? xx, TransportResult? yy)
+        {
+            double[] a = ImplicitGradient.NotComputed(problem.A.Count),
+                b = ImplicitGradient.NotComputed(problem.B.Count);
+            double value = double.NaN;
+            if (xx?.Potentials is not null && yy?.Potentials is not null)
+            {
+                double shift = problem.IsBalanced ? 0 : cross.Epsilon * (problem.A.Mass - problem.B.Mass);
+                EntropicGradient both = EntropicGradient.Of(cross);
+                a = Difference(both.A, EntropicGradient.Of(xx).A, shift);
+                b = Difference(both.B, EntropicGradient.Of(yy).A, -shift);
+                value = ReferenceEquals(cross, xx)
+                    ? 0
+                    : Dual(cross) - (Dual(xx) / 2) - (Dual(yy) / 2) + DivergenceResult.MassTerm(cross.Problem, cross.Epsilon);
+            }
+            SolverStatus status = Worst(cross, xx, yy);
+            if (status == SolverStatus.Converged && !double.IsFinite(value))
+                status = cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.NumericalFailure;
+            return new DivergenceResult(a, b)
+            {
+                Status = status,
+                Iterations = cross.Iterations + (xx?.Iterations ?? 0) + (yy?.Iterations ?? 0),
+                Value = value,
+                Epsilon = cross.Epsilon,
+                Cross = cross,
+                SelfSource = xx,
+                SelfTarget = yy,
+                Backend = cross.Backend,
+                Message = string.Join(
+                    ' ',
+                    ((TransportResult?[])[cross, xx, yy])
+                        .Select(t => t?.Message)
+                        .Where(t => t is { Length: > 0 })
+                        .Distinct(StringComparer.Ordinal)
+                ),
+            };
+        }
+
+        /// <summary>
+        /// <c>⟨a, w(f)⟩ + ⟨b, w(g)⟩ − ε (Σ P − m_a m_b)</c> at g = τ softmin(f), where the columns are met and the mass of P is known: the dual at a point of it.
+        /// </summary>
+        double Dual(TransportResult term)
+        {
+            LinearProblem of = term.Problem;
+            ReadOnlySpan<double> f = term.Potentials!.F;
+            double epsilon = term.Epsilon;
+            var g = new double[of.B.Count];
+            using ICostOperator op = backend.Bind(of.Geometry, Precision.Float64, cancellation);
+            op.SoftMinColumns(f, VectorMath.LogWeights(of.A.Weights), epsilon, g);
+            if (op.Interrupted)
+                return double.NaN;
+            TensorPrimitives.Multiply(g, of.PenaltyB.Tau(epsilon), g);
+            Compensated sum = default;
+            AddConjugates(of.A.Weights, f, of.PenaltyA, 0, ref sum);
+            AddConjugates(of.B.Weights, g, of.PenaltyB, epsilon, ref sum);
+            sum.Add(epsilon * of.A.Mass * of.B.Mass);
+            return sum.Value;
+        }
+
+        /// <summary>Adds <c>Σ w_k (w(v_k) − share · e^(−v_k/ρ))</c>.</summary>
+        static void AddConjugates(
+            ReadOnlySpan<double> weights,
+            ReadOnlySpan<double> potential,
+            MarginalPenalty penalty,
+            double share,
+            ref Compensated sum
+        )
+        {
+            for (int k = 0; k < weights.Length; k++)
+            {
+                if (weights[k] == 0)
+                    continue;
+                double exponent = penalty.IsExact ? 0 : -potential[k] / penalty.Rho;
+                double conjugate = penalty.IsExact ? potential[k] : -penalty.Rho * VectorMath.ExpM1(exponent);
+                sum.Add(weights[k] * (conjugate - (share * Math.Exp(exponent))));
+            }
+        }
+
+        /// <summary>The cross term's gradient less the self term's, and the change of <c>(ε/2)(m_a − m_b)²</c>.</summary>
+        static double[] Difference(ReadOnlySpan<double> cross, ReadOnlySpan<double> self, double shift)
+        {
+            var difference = new double[cross.Length];
+            for (int k = 0; k < difference.Length; k++)
+                difference[k] = cross[k] - self[k] + shift;
+            return difference;
+        }
+
+        /// <summary>The status that says most about why the value is not what was asked for.</summary>
+        static SolverStatus Worst(params ReadOnlySpan<TransportResult?> terms)
+        {
+            SolverStatus[] gravest =
+            [
+                SolverStatus.Infeasible,
+                SolverStatus.NumericalFailure,
+                SolverStatus.Cancelled,
+                SolverStatus.TimeLimit,
+                SolverStatus.IterationLimit,
+                SolverStatus.Stalled,
+            ];
+            foreach (SolverStatus status in gravest)
+            {
+                foreach (TransportResult? term in terms)
+                {
+                    if (term?.Status == status)
+                        return status;
+                }
+            }
+            return SolverStatus.Converged;
+        }
+    }
+}
