@@ -13,7 +13,7 @@ public static class LinearModeConnectivity
     /// <exception cref="ArgumentException">The networks differ in shape or do not fit the task, a parameter is not finite, or there are fewer than two points.</exception>
     public static BarrierReport Evaluate(Mlp a, Mlp b, LearningTask task, int points = 25)
     {
-        RebasinResult.Check(a, b);
+        Alignment.Check(a, b);
         ArgumentNullException.ThrowIfNull(task);
         ArgumentOutOfRangeException.ThrowIfLessThan(points, 2);
         double[] positions = [.. Enumerable.Range(0, points).Select(k => k / (points - 1.0))];

@@ -11,6 +11,9 @@ namespace OT.Applications.Rebasin;
 /// <summary>The scores of <see cref="SinkhornRebasin"/> and their gradient steps.</summary>
 sealed class RebasinSteps
 {
+    /// <summary>X/τ beyond this has no digits left for an exponent.</summary>
+    const double LargestExponent = 1L << 40;
+
     readonly Mlp _a;
     readonly RebasinAim _aim;
     readonly RebasinOptions _options;
@@ -33,7 +36,7 @@ sealed class RebasinSteps
             start,
             permutation =>
             {
-                double[] x = SoftAlignment.ToMatrix(permutation).Values.ToArray();
+                double[] x = Alignment.ToMatrix(permutation).Values.ToArray();
                 foreach (ref double score in x.AsSpan())
                     score += options.InitialNoise * random.NextNormal();
                 return x;
@@ -64,17 +67,20 @@ sealed class RebasinSteps
         if (cancellation.IsCancellationRequested)
             return SolverStatus.Cancelled;
         Matrix[] plans = Array.ConvertAll(soft, s => s.Plan);
-        _aim.Gradient(SoftAlignment.Apply(_a, plans), _gradient);
+        _aim.Gradient(Alignment.Apply(_a, plans), _gradient);
         if (!double.IsFinite(TensorPrimitives.MaxMagnitude<double>(_gradient)))
             return SolverStatus.NumericalFailure;
         // All derivatives belong to the same point: no scores move before the last of them.
-        Matrix[] steps = [.. soft.Select((s, l) => s.Backward(SoftAlignment.PlanGradient(_a, _gradient, plans, l)))];
+        Matrix[] steps = [.. soft.Select((s, l) => s.Backward(Alignment.PlanGradient(_a, _gradient, plans, l)))];
         if (!Array.TrueForAll(steps, step => double.IsFinite(TensorPrimitives.MaxMagnitude(step.Values))))
             return SolverStatus.NumericalFailure;
         for (int l = 0; l < steps.Length; l++)
             _adam[l].Step(_scores[l], steps[l].Values);
-        return null;
+        return Array.TrueForAll(_scores, AreResolved) ? null : SolverStatus.NumericalFailure;
     }
+
+    bool AreResolved(double[] scores) =>
+        Math.Abs(TensorPrimitives.MaxMagnitude<double>(scores)) <= LargestExponent * _options.Temperature;
 
     SoftPermutation Soften(int layer, CancellationToken cancellation)
     {

@@ -52,11 +52,11 @@ public sealed class SinkhornRebasin
         CancellationToken cancellation = default
     )
     {
-        RebasinResult.Check(a, b);
+        Alignment.Check(a, b);
         var aim = new RebasinAim(objective, b, task, _options);
         long began = Stopwatch.GetTimestamp();
-        // The start's permutations are checked by being applied.
-        int[][] first = start is null ? RebasinResult.Identity(a) : [.. start];
+        // The start's permutations are copied here and checked by being applied.
+        int[][] first = start is null ? Alignment.Identity(a) : [.. start.Select(p => p?.ToArray() ?? [])];
         var best = new Best(a, aim, first);
         if (a.LayerCount == 1)
             return best.Result(SolverStatus.Converged, 0, "There is no hidden unit to permute.");
@@ -104,7 +104,7 @@ public sealed class SinkhornRebasin
 
         /// <summary>Why there is no point in going on; null while there is.</summary>
         public SolverStatus? Verdict =>
-            RebasinResult.AreEqual(_aligned, _aim.B) ? SolverStatus.Converged
+            Alignment.AreEqual(_aligned, _aim.B) ? SolverStatus.Converged
             : double.IsFinite(_objective) ? null
             : SolverStatus.NumericalFailure;
 
@@ -127,7 +127,7 @@ public sealed class SinkhornRebasin
                 Permutations = _permutations,
                 Aligned = _aligned,
                 Objective = _objective,
-                Distance = RebasinResult.DistanceOf(_aligned, _aim.B),
+                Distance = Alignment.Distance(_aligned, _aim.B),
                 History = [.. _history],
             };
     }

@@ -25,10 +25,10 @@ public static class WeightMatching
     /// <exception cref="ArgumentException">The networks differ in shape, or a parameter is not finite.</exception>
     public static RebasinResult Align(Mlp a, Mlp b, ulong seed = 0, CancellationToken cancellation = default)
     {
-        RebasinResult.Check(a, b);
+        Alignment.Check(a, b);
         var random = new SeededRandom(seed);
-        int[][] permutations = RebasinResult.Identity(a);
-        Matrix[] plans = Array.ConvertAll(permutations, SoftAlignment.ToMatrix);
+        int[][] permutations = Alignment.Identity(a);
+        Matrix[] plans = Array.ConvertAll(permutations, Alignment.ToMatrix);
         double squared = Squared(a, b, permutations);
         List<double> history = [squared / a.Parameters.Length];
         SolverStatus status = SolverStatus.IterationLimit;
@@ -45,7 +45,7 @@ public static class WeightMatching
                     break;
                 }
                 int[] before = permutations[layer];
-                permutations[layer] = SoftPermutation.Harden(SoftAlignment.PlanGradient(a, b.Parameters, plans, layer));
+                permutations[layer] = SoftPermutation.Harden(Alignment.PlanGradient(a, b.Parameters, plans, layer));
                 double found = Squared(a, b, permutations);
                 // Among permutations that are as good up to rounding the present one stays.
                 if (!(found < squared))
@@ -54,7 +54,7 @@ public static class WeightMatching
                     continue;
                 }
                 squared = found;
-                plans[layer] = SoftAlignment.ToMatrix(permutations[layer]);
+                plans[layer] = Alignment.ToMatrix(permutations[layer]);
                 status = SolverStatus.IterationLimit;
             }
             history.Add(squared / a.Parameters.Length);
@@ -67,14 +67,14 @@ public static class WeightMatching
             Permutations = permutations,
             Aligned = aligned,
             Objective = squared / a.Parameters.Length,
-            Distance = RebasinResult.DistanceOf(aligned, b),
+            Distance = Alignment.Distance(aligned, b),
             History = [.. history],
         };
     }
 
     static double Squared(Mlp a, Mlp b, int[][] permutations)
     {
-        double distance = RebasinResult.DistanceOf(a.Permute(permutations), b);
+        double distance = Alignment.Distance(a.Permute(permutations), b);
         return distance * distance;
     }
 }

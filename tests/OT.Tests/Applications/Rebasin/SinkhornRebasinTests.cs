@@ -192,6 +192,8 @@ public class SinkhornRebasinTests
             LearningTask.Classification(net.Examples(), net.Labels())
         );
         Assert.Equal(SolverStatus.NumericalFailure, result.Status);
+        RebasinResult wild = new SinkhornRebasin(new() { Adam = new() { LearningRate = 1e15 } }).Align(net.Net(1), net.Net(2));
+        Assert.Equal((SolverStatus.NumericalFailure, 0), (wild.Status, wild.Iterations));
     }
 
     [Fact]

@@ -166,6 +166,35 @@ public class SoftPermutationTests
         }
     }
 
+    /// <summary>Blocks between which no mass is left have the derivatives of each alone.</summary>
+    [Theory]
+    [InlineData(-40)]
+    [InlineData(-1000)]
+    public void Blocks_that_do_not_touch_are_differentiated_alone(double between)
+    {
+        var random = new SeededRandom(5);
+        int[] sizes = [2, 3];
+        Matrix[] scores = [.. sizes.Select(h => NetCase.Normals(h, h, random))],
+            gradients = [.. sizes.Select(h => NetCase.Normals(h, h, random))];
+        double[] all = [.. Enumerable.Repeat(between, 25)],
+            gradient = NetCase.Normals(25, random);
+        foreach ((int block, int i, int j) in Entries(sizes))
+        {
+            int at = (((2 * block) + i) * 5) + (2 * block) + j;
+            (all[at], gradient[at]) = (scores[block][i, j], gradients[block][i, j]);
+        }
+        Matrix together = new SoftPermutation(new Matrix(5, 5, all), 1, s_tight).Backward(new Matrix(5, 5, gradient));
+        Matrix[] alone = [.. scores.Zip(gradients, (x, g) => new SoftPermutation(x, 1, s_tight).Backward(g))];
+        foreach ((int block, int i, int j) in Entries(sizes))
+            Assert.Equal(alone[block][i, j], together[(2 * block) + i, (2 * block) + j], 1e-9);
+    }
+
+    static IEnumerable<(int Block, int Row, int Column)> Entries(int[] sizes) =>
+        from block in Enumerable.Range(0, sizes.Length)
+        from i in Enumerable.Range(0, sizes[block])
+        from j in Enumerable.Range(0, sizes[block])
+        select (block, i, j);
+
     [Fact]
     public void Scores_are_checked()
     {

@@ -1,13 +1,22 @@
+using System.Globalization;
 using System.Numerics.Tensors;
 using OT.Neural;
 using OT.Numerics;
 
 namespace OT.Applications.Rebasin;
 
-/// <summary>A network under doubly stochastic matrices in place of permutations: <c>W'_l = P_l W_l P_{l−1}ᵀ</c>, <c>b'_l = P_l b_l</c>, with the identity at both ends.</summary>
+/// <summary>
+/// What the methods share: how far two networks are apart, and a network under doubly stochastic matrices in place of permutations, <c>W'_l = P_l W_l P_{l−1}ᵀ</c>,
+/// <c>b'_l = P_l b_l</c>, with the identity at both ends.
+/// </summary>
 /// <remarks>Layers are counted from 0 as in <see cref="Mlp"/>: <c>plans[l]</c> acts on the outputs of layer l.</remarks>
-static class SoftAlignment
+static class Alignment
 {
+    /// <summary>Distances below this share of <c>|θ_B|</c> are rounding.</summary>
+    const double Rounding = 1e-12;
+
+    const double LargestParameter = 1e100;
+
     /// <summary>π_P(net).</summary>
     public static Mlp Apply(Mlp net, ReadOnlySpan<Matrix> plans)
     {
@@ -59,6 +68,47 @@ static class SoftAlignment
             values[(i * permutation.Length) + permutation[i]] = 1;
         return new Matrix(permutation.Length, permutation.Length, values);
     }
+
+    /// <summary><c>|θ_A − θ_B|₂</c>.</summary>
+    public static double Distance(Mlp a, Mlp b)
+    {
+        var difference = new double[a.Parameters.Length];
+        TensorPrimitives.Subtract<double>(a.Parameters, b.Parameters, difference);
+        return Math.Sqrt(Summation.Dot(difference, difference));
+    }
+
+    /// <summary>Whether two networks are the same up to rounding.</summary>
+    public static bool AreEqual(Mlp a, Mlp b) =>
+        Distance(a, b) <= Rounding * Math.Sqrt(Summation.Dot(b.Parameters, b.Parameters));
+
+    /// <summary>Refuses networks that differ in shape, and parameters that are not finite or whose products would overflow.</summary>
+    public static void Check(Mlp a, Mlp b)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        a.RequireShapeOf(b, nameof(b));
+        CheckParameters(a, nameof(a));
+        CheckParameters(b, nameof(b));
+    }
+
+    static void CheckParameters(Mlp net, string name)
+    {
+        Guard.Finite(net.Parameters, name);
+        double largest = Math.Abs(TensorPrimitives.MaxMagnitude<double>(net.Parameters));
+        if (largest > LargestParameter)
+        {
+            throw new ArgumentException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"A parameter of {name} is {largest:G6} in size: beyond {LargestParameter:G1} products overflow."
+                ),
+                name
+            );
+        }
+    }
+
+    /// <summary>The permutations that change nothing.</summary>
+    public static int[][] Identity(Mlp net) => [.. net.Widths[1..^1].Select(width => Enumerable.Range(0, width).ToArray())];
 
     /// <summary><c>W P_{l−1}ᵀ</c>; W itself in the first layer.</summary>
     static Matrix After(Matrix weights, ReadOnlySpan<Matrix> plans, int layer) =>

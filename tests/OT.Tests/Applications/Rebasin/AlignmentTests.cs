@@ -7,7 +7,7 @@ using Xunit;
 
 namespace OT.Tests.Applications.Rebasin;
 
-public class SoftAlignmentTests
+public class AlignmentTests
 {
     [Fact]
     public void Hard_matrices_permute() =>
@@ -16,7 +16,7 @@ public class SoftAlignmentTests
             net =>
             {
                 int[][] permutations = net.Permutations();
-                Mlp soft = SoftAlignment.Apply(net.Net(), Array.ConvertAll(permutations, SoftAlignment.ToMatrix));
+                Mlp soft = Alignment.Apply(net.Net(), Array.ConvertAll(permutations, Alignment.ToMatrix));
                 Assert.Equal(net.Net().Permute(permutations).Parameters.ToArray(), soft.Parameters.ToArray());
             }
         );
@@ -41,9 +41,9 @@ public class SoftAlignmentTests
                     {
                         Matrix[] moved = [.. plans];
                         moved[l] = new Matrix(net.Hidden, net.Hidden, values);
-                        return Summation.Dot(weights, SoftAlignment.Apply(a, moved).Parameters);
+                        return Summation.Dot(weights, Alignment.Apply(a, moved).Parameters);
                     }
-                    Matrix gradient = SoftAlignment.PlanGradient(a, weights, plans, l);
+                    Matrix gradient = Alignment.PlanGradient(a, weights, plans, l);
                     Differences.Check(Scalar, plans[l].Values.ToArray(), gradient.Values, net.Seed, $"in P_{l}");
                 }
             }
