@@ -80,6 +80,15 @@ static class CommandLine
         );
         root.Add(distance);
 
+        var divergence = new Command(
+            "divergence",
+            "The Sinkhorn divergence: entropic transport without its bias, 0 between equals."
+        );
+        var divergenceArguments = new TransportArguments();
+        divergenceArguments.AddDivergenceTo(divergence);
+        divergence.SetAction(parse => console.Run(() => new DivergenceCommand(divergenceArguments, parse, console).Run()));
+        root.Add(divergence);
+
         var certify = new Command("certify", "Checks a plan made by anyone, with other code than the solvers'.");
         var certifyArguments = new TransportArguments();
         certifyArguments.AddProblemTo(certify);

@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using OT.Geometries;
 using OT.IO;
 using OT.Numerics;
 using OT.Results;
+using OT.Solvers.Entropic;
 using OT.Visuals;
 
 namespace OT.Cli;
@@ -16,15 +18,18 @@ sealed class Outputs
     readonly string? _plan;
     readonly string? _potentials;
     readonly string? _plot;
+    readonly string? _gradient;
 
     public Outputs(TransportArguments arguments, ParseResult parse)
     {
         _plan = parse.GetValue(arguments.Plan);
         _potentials = parse.GetValue(arguments.Potentials);
         _plot = parse.GetValue(arguments.Plot);
+        _gradient = parse.GetValue(arguments.Gradient);
         Check(_plan, "--plan", PlanRule, ".csv", ".npy", ".npz");
         Check(_potentials, "--potentials", "potentials are .npz", ".npz");
         Check(_plot, "--plot", "a picture is .svg", ".svg");
+        Check(_gradient, "--gradient", "a gradient is .npz or .csv", ".npz", ".csv");
         Check(parse.GetValue(arguments.Checkpoint), "--checkpoint", "a checkpoint is .npz", ".npz");
         CheckDistinct(arguments, parse);
     }
@@ -46,7 +51,7 @@ sealed class Outputs
         string? resumed = parse.GetValue(arguments.Resume) is { } state ? FullPath(state) : null;
         foreach (
             Option<string?> output in (ReadOnlySpan<Option<string?>>)
-                [arguments.Plan, arguments.Potentials, arguments.Plot, arguments.Checkpoint]
+                [arguments.Plan, arguments.Potentials, arguments.Plot, arguments.Gradient, arguments.Checkpoint]
         )
         {
             if (parse.GetValue(output) is not { } path)
@@ -105,6 +110,48 @@ sealed class Outputs
             ("f", new NpyArray(potentials.F.ToArray(), potentials.F.Length)),
             ("g", new NpyArray(potentials.G.ToArray(), potentials.G.Length))
         );
+    }
+
+    /// <summary>Whether derivatives are wanted.</summary>
+    public bool WantsGradient => _gradient is not null;
+
+    /// <summary>Writes the derivatives of a divergence; those in points where there are points.</summary>
+    public void WriteGradient(DivergenceResult result, PointGradient? points)
+    {
+        if (_gradient is null)
+            return;
+        if (Path.GetExtension(_gradient) is ".csv")
+        {
+            using var writer = new StreamWriter(_gradient, append: false, new UTF8Encoding(false), bufferSize: 1 << 16);
+            writer.NewLine = "\n";
+            string coordinates = string.Concat(Enumerable.Range(0, points?.Source.Columns ?? 0).Select(k => $",x{k}"));
+            writer.WriteLine($"side,row,weight{coordinates}");
+            WriteGradientRows(writer, "source", result.A, points?.Source);
+            WriteGradientRows(writer, "target", result.B, points?.Target);
+            return;
+        }
+        var arrays = new List<(string, NpyArray)>
+        {
+            ("weights_source", new NpyArray(result.A.ToArray(), result.A.Length)),
+            ("weights_target", new NpyArray(result.B.ToArray(), result.B.Length)),
+        };
+        if (points is not null)
+        {
+            arrays.Add(("source", new NpyArray(points.Source.Values.ToArray(), points.Source.Rows, points.Source.Columns)));
+            arrays.Add(("target", new NpyArray(points.Target.Values.ToArray(), points.Target.Rows, points.Target.Columns)));
+        }
+        NpzFile.Write(_gradient, [.. arrays]);
+    }
+
+    static void WriteGradientRows(StreamWriter writer, string side, ReadOnlySpan<double> weights, Matrix? points)
+    {
+        for (int i = 0; i < weights.Length; i++)
+        {
+            writer.Write(string.Create(CultureInfo.InvariantCulture, $"{side},{i},{weights[i]:R}"));
+            for (int k = 0; k < (points?.Columns ?? 0); k++)
+                writer.Write(string.Create(CultureInfo.InvariantCulture, $",{points![i, k]:R}"));
+            writer.WriteLine();
+        }
     }
 
     public static TransportPlan ReadPlan(string path, int rows, int columns, CancellationToken cancellation)

@@ -13,6 +13,9 @@ sealed record Report
     public string? Why { get; init; }
     public double? Distance { get; init; }
     public double? Value { get; init; }
+    public double? CrossValue { get; init; }
+    public double? SelfValueSource { get; init; }
+    public double? SelfValueTarget { get; init; }
     public double? TransportCost { get; init; }
     public double? RegularizerValue { get; init; }
     public double? PenaltyValueSource { get; init; }
@@ -132,6 +135,13 @@ sealed record Report
         };
         if (Distance is not null)
             entries.Insert(3, ("distance", Distance));
+        if (CrossValue is not null)
+        {
+            entries.InsertRange(
+                4,
+                [("crossValue", CrossValue), ("selfValueSource", SelfValueSource), ("selfValueTarget", SelfValueTarget)]
+            );
+        }
         return [.. entries];
     }
 

@@ -67,6 +67,11 @@ sealed class TransportArguments
         "V",
         "Price of missing the target marginal; a hard constraint when left out."
     );
+    public readonly Option<double?> Rho = Positive(
+        "--rho",
+        "V",
+        "Price of missing a marginal, the same in all terms; hard constraints when left out."
+    );
     public readonly Option<double?> Tolerance = Positive(
         "--tolerance",
         "T",
@@ -96,6 +101,11 @@ sealed class TransportArguments
     );
     public readonly Option<string?> Potentials = Text("--potentials", "FILE.npz", "The dual potentials f and g.");
     public readonly Option<string?> Plot = Text("--plot", "FILE.svg", "A picture of the plan.");
+    public readonly Option<string?> Gradient = Text(
+        "--gradient",
+        "FILE",
+        "Derivatives in points and weights of both sides: .npz arrays, .csv one row for each point."
+    );
     public readonly Option<string?> Checkpoint = Text(
         "--checkpoint",
         "FILE.npz",
@@ -128,6 +138,36 @@ sealed class TransportArguments
         command.Add(Plan);
         command.Add(Potentials);
         command.Add(Json);
+    }
+
+    /// <summary>What <c>ot divergence</c> takes: three entropic problems of one strength.</summary>
+    public void AddDivergenceTo(Command command)
+    {
+        command.Add(Source);
+        command.Add(Target);
+        foreach (
+            Option option in (ReadOnlySpan<Option>)
+                [
+                    Cost,
+                    CostMatrix,
+                    WeightsSource,
+                    WeightsTarget,
+                    WeightsColumn,
+                    Epsilon,
+                    EpsilonScale,
+                    Rho,
+                    Tolerance,
+                    MaxIterations,
+                    TimeLimit,
+                    Backend,
+                    Threads,
+                    Precision,
+                    Memory,
+                    Gradient,
+                    Json,
+                ]
+        )
+            command.Add(option);
     }
 
     public void AddSolverTo(Command command)
