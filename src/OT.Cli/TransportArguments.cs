@@ -111,6 +111,7 @@ sealed class TransportArguments
         "FILE",
         "Derivatives in points and weights of both sides: .npz arrays, .csv one row for each point."
     );
+    public readonly Option<string?> Trace = Text("--trace", "FILE.csv", "Iteration, seconds and marginal error of every check.");
     public readonly Option<string?> Checkpoint = Text(
         "--checkpoint",
         "FILE.npz",
@@ -180,7 +181,7 @@ sealed class TransportArguments
     {
         foreach (
             Option option in (ReadOnlySpan<Option>)
-                [Method, MaxIterations, TimeLimit, Backend, Threads, Precision, Memory, Plot, Checkpoint, Resume]
+                [Method, MaxIterations, TimeLimit, Backend, Threads, Precision, Memory, Plot, Trace, Checkpoint, Resume]
         )
             command.Add(option);
     }
