@@ -88,8 +88,8 @@ public class EntropicGradientTests
                     );
                 }
             },
-            25,
-            2000
+            8,
+            1000
         );
 
     internal static double[] KeepMass(double[] change, Measure measure)
@@ -196,8 +196,8 @@ public class EntropicGradientTests
     [MemberData(nameof(Costs))]
     public void TileHonouredForEveryCostAndBackward(string cost)
     {
-        const int n = 1500,
-            m = 1400;
+        const int n = 600,
+            m = 500;
         PointCloud cloud = new(EntropicCase.Square(n, 1), EntropicCase.Square(m, 2), s_costs[cost]);
         LinearProblem problem = new(cloud, Measure.Uniform(n), Measure.Uniform(m))
         {
