@@ -100,16 +100,17 @@ public class ImplicitGradientTests
 
         Direction costs = Direction.OfCosts(problem, seed + 1);
         (double sum, double terms) = Direction.Along(gradient.Cost().Values, costs.Costs!.Cast<double>().ToArray());
-        Approx.Equal(costs.Quotient(problem, At), sum, Tolerance * (size + terms), "in C");
+        costs.Check(problem, At, sum, Tolerance * (size + terms), "in C");
 
         Direction weights = Direction.OfWeights(problem, seed + 2);
         (double inA, double termsA) = Direction.Along(gradient.A, weights.A);
         (double inB, double termsB) = Direction.Along(gradient.B, weights.B);
-        Approx.Equal(weights.Quotient(problem, At), inA + inB, Tolerance * (size + termsA + termsB), "in the weights");
+        weights.Check(problem, At, inA + inB, Tolerance * (size + termsA + termsB), "in the weights");
 
         Direction epsilon = Direction.OfEpsilon(problem);
-        Approx.Equal(
-            epsilon.Quotient(problem, At),
+        epsilon.Check(
+            problem,
+            At,
             gradient.Epsilon * epsilon.Epsilon,
             Tolerance * (size + terms + Math.Abs(gradient.Epsilon * epsilon.Epsilon)),
             "in ε"
