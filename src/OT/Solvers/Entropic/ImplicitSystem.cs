@@ -37,7 +37,7 @@ internal sealed class ImplicitSystem
     readonly Side _other;
     readonly bool _byRows;
     readonly double[][]? _table;
-    readonly GroundedLaplacian? _factor;
+    readonly DenseElimination? _factor;
 
     /// <summary>Kept bins from heavy to light: the last node to be eliminated is the one that multipliers are counted from, and light bins have huge ones.</summary>
     readonly int[] _order = [];
@@ -140,12 +140,11 @@ internal sealed class ImplicitSystem
     }
 
     /// <summary><c>S = D_k − P diag(1/D_o) Pᵀ</c>: couplings <c>W = P diag(1/D_o) Pᵀ</c>, losses <c>loss_k + P (loss_o/D_o)</c>.</summary>
-    GroundedLaplacian Factor(double[][] table, CancellationToken cancellation)
+    DenseElimination Factor(double[][] table, CancellationToken cancellation)
     {
         int k = table.Length;
-        var couplings = new double[k][];
-        double[] share = Divided(_other.Loss, _other.Diagonal),
-            losses = new double[k];
+        var factor = new DenseElimination(k, Threads);
+        double[] share = Divided(_other.Loss, _other.Diagonal);
         RowReduction.Sum(
             k,
             0,
@@ -155,14 +154,16 @@ internal sealed class ImplicitSystem
             action: (i, scaled, _) =>
             {
                 int at = _order[i];
-                losses[i] = _kept.Alive[at] ? _kept.Loss[at] + TensorPrimitives.Dot<double>(table[at], share) : 0;
+                factor.Losses[i] = _kept.Alive[at] ? _kept.Loss[at] + TensorPrimitives.Dot<double>(table[at], share) : 0;
                 Divided(table[at], _other.Diagonal, scaled);
-                couplings[i] = new double[i];
+                Span<double> couplings = factor.Row(i);
                 for (int l = 0; l < i; l++)
-                    couplings[i][l] = TensorPrimitives.Dot<double>(scaled, table[_order[l]]);
+                    couplings[l] = TensorPrimitives.Dot<double>(scaled, table[_order[l]]);
             }
         );
-        return new GroundedLaplacian(couplings, losses, cancellation);
+        if (!factor.Eliminate(cancellation))
+            cancellation.ThrowIfCancellationRequested();
+        return factor;
     }
 
     /// <summary>Solves for one cotangent.</summary>
@@ -236,7 +237,7 @@ internal sealed class ImplicitSystem
         );
     }
 
-    SolverStatus Eliminate(GroundedLaplacian factor, double[] right, double[] size, double rounding, double[] solution)
+    SolverStatus Eliminate(DenseElimination factor, double[] right, double[] size, double rounding, double[] solution)
     {
         double[] ordered = Array.ConvertAll(_order, k => right[k]),
             sizes = Array.ConvertAll(_order, k => size[k]),
