@@ -118,7 +118,9 @@ internal sealed partial class SmallSinkhorn
             return false;
         double mass = Math.Max(problem.MassA, problem.MassB * problem.TargetScale);
         double wanted = options.Tolerance * mass;
-        double target = Target(problem, options.Tolerance, mass);
+        double target = mass * Target(problem, options.Tolerance);
+        if (target == 0)
+            return false;
         int limit = Math.Min(options.MaxIterations, Patience);
         int iteration = 0;
         while (Iterate(problem, target, limit, options.CheckEvery, ref iteration))
@@ -145,17 +147,23 @@ internal sealed partial class SmallSinkhorn
         return Evaluate(problem, f, g, 0, out answer);
     }
 
-    /// <summary>As <see cref="SinkhornRun"/> has it: a larger ρ asks for a smaller error, as far as exponents resolve it.</summary>
-    static double Target(in SmallProblem problem, double tolerance, double mass)
+    /// <summary>
+    /// The L1 error to stop at, relative to the mass. A penalty weighs it by ρ: a larger ρ asks for a smaller error. 0 where that is beyond the rounding of the
+    /// exponents: the large engine then finds the best shift of mass between the potentials in closed form.
+    /// </summary>
+    static double Target(in SmallProblem problem, double tolerance)
     {
         double bound = Math.Max(problem.Bound, problem.Epsilon);
         double rho = Math.Max(
             problem.PenaltyA.IsExact ? 0 : problem.PenaltyA.Rho,
             problem.PenaltyB.IsExact ? 0 : problem.PenaltyB.Rho
         );
+        if (rho <= bound)
+            return tolerance;
         double size = Math.Max(bound, rho * Math.Abs(Math.Log(problem.MassA / problem.MassB)));
-        double resolved = Math.Min(Math.Max(size / problem.Epsilon, 8) / (1L << 52), 1);
-        return mass * Math.Min(tolerance, Math.Max(tolerance * bound / rho, resolved));
+        double resolved = Math.Max(size / problem.Epsilon, 8) / (1L << 52);
+        double wanted = tolerance * bound / rho;
+        return wanted >= resolved ? wanted : 0;
     }
 
     /// <summary>Takes the problem in: weights, exponents, zero potentials. False where the large engine has more to say.</summary>

@@ -71,6 +71,28 @@ public class SmallSinkhornTests
         }
     }
 
+    /// <summary>Penalties of very different ρ at small ε: a marginal error within the tolerance would say little of the value.</summary>
+    [Theory]
+    [InlineData(1e-5, 1e3, 1e-9)]
+    [InlineData(1e-3, 1e5, 1e-4)]
+    [InlineData(double.PositiveInfinity, 1e6, 1e-3)]
+    [InlineData(1e4, 1e4, 1e-2)]
+    public void Distant_penalties_leave_no_gap(double rhoA, double rhoB, double epsilon)
+    {
+        for (ulong seed = 1; seed <= 20; seed++)
+        {
+            var random = new SeededRandom(seed);
+            double[] costs = [.. Enumerable.Range(0, 40 * 34).Select(_ => (double)random.NextInt(3))];
+            LinearProblem problem = new LinearProblem(new CostMatrix(40, 34, costs), Measure.Uniform(40), Measure.Uniform(34))
+            {
+                Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon)),
+            }.Penalised(rhoA, rhoB);
+            TransportResult result = problem.Solve(new SinkhornOptions { Tolerance = 1e-9 });
+            if (result.Backend.Contains("small", StringComparison.Ordinal))
+                Assert.InRange(result.Certify().Gap!.Value, 0, 1e-6);
+        }
+    }
+
     [Fact]
     public void A_back_end_that_is_asked_for_is_used()
     {
