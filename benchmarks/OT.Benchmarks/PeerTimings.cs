@@ -19,7 +19,7 @@ namespace OT.Benchmarks;
 static class PeerTimings
 {
     const string Usage =
-        "usage: peers sinkhorn|network-simplex|assignment|univariate|univariate-distance|sliced X.npy Y.npy EPSILON TOLERANCE POWER REPEATS BUDGET_SECONDS THREADS";
+        "usage: peers sinkhorn|batch|network-simplex|assignment|univariate|univariate-distance|sliced X.npy Y.npy EPSILON TOLERANCE POWER REPEATS BUDGET_SECONDS THREADS";
 
     public static int Run(string[] args)
     {
@@ -38,6 +38,7 @@ static class PeerTimings
         Answer Solve() =>
             method switch
             {
+                "batch" => SolveBatch(x, y, epsilon, tolerance, threads),
                 "sliced" => new(
                     Sliced.Distance(Measure.Uniform(x), Measure.Uniform(y), power, new() { Projections = 500 }).Distance
                 ),
@@ -88,6 +89,25 @@ static class PeerTimings
     {
         public static Answer Of(TransportResult result) =>
             new(result.TransportCost, result.Status.ToString(), result.Iterations, result.MarginalError, result.Backend);
+    }
+
+    /// <summary>Problems between clouds in the plane, one a row; epsilon is a share of each mean cost. Gives the mean cost and the worst error.</summary>
+    static Answer SolveBatch(Matrix x, Matrix y, double epsilon, double tolerance, int threads)
+    {
+        static int[] Offsets(Matrix clouds) => [.. Enumerable.Range(0, clouds.Rows + 1).Select(k => k * clouds.Columns / 2)];
+        static Matrix Points(Matrix clouds) => new(clouds.Rows * clouds.Columns / 2, 2, clouds.Values.ToArray());
+        ProblemBatch batch = ProblemBatch.OfPoints(Points(x), Offsets(x), Points(y), Offsets(y)) with
+        {
+            Regularizer = Regularizer.Entropy(Epsilon.RelativeToMean(epsilon)),
+        };
+        SinkhornBatchResult result = new SinkhornBatch(new() { Tolerance = tolerance }, threads).Solve(batch);
+        return new(
+            result.TransportCosts.ToArray().Average(),
+            result.Converged ? nameof(SolverStatus.Converged) : nameof(SolverStatus.Stalled),
+            result.Iterations.ToArray().Max(),
+            result.MarginalErrors.ToArray().Max(),
+            "managed"
+        );
     }
 
     static TransportResult SolveOnce(

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times other libraries beside OT: the same input files, the same stopping rule, one run, one table.
 
-    python3 benchmarks/peers/run.py --ot PATH-TO-OT [--rows sinkhorn,exact,line,sliced] [--short] [--repeats 5]
+    python3 benchmarks/peers/run.py --ot PATH-TO-OT [--rows sinkhorn,batch,exact,line,sliced] [--short] [--repeats 5]
 
 Needs numpy over OpenBLAS or MKL, scipy and POT in the Python that runs it, and a Release build of benchmarks/OT.Benchmarks. Writes peers.md and peers.csv to
 benchmarks/results/<machine>/.
@@ -33,8 +33,9 @@ from contenders import PEERS, cost_matrix
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LIBRARY = ROOT / "benchmarks/OT.Benchmarks/bin/Release/net10.0/OT.Benchmarks.dll"
-TOLERANCE = 1e-6
-OURS = {"sinkhorn": ["sinkhorn"], "exact": ["network-simplex", "assignment"], "line": ["univariate", "univariate-distance"], "sliced": ["sliced"]}
+TOLERANCES = {"batch": 1e-9}
+TOLERANCE = 1e-6  # of all others
+OURS = {"sinkhorn": ["sinkhorn"], "batch": ["batch"], "exact": ["network-simplex", "assignment"], "line": ["univariate", "univariate-distance"], "sliced": ["sliced"]}
 
 
 def run(command, threads, time_limit):
@@ -68,16 +69,16 @@ def measure_peers(case, files, epsilon, options):
         if peer == "scipy wasserstein_distance" and case.power != 1:
             continue
         command = [sys.executable, HERE / "contenders.py", peer, case.kind, *files]
-        command += [repr(epsilon), TOLERANCE, case.power, options.repeats, options.budget]
+        command += [repr(epsilon), TOLERANCES.get(case.kind, TOLERANCE), case.power, options.repeats, options.budget]
         yield peer, run(command, options.threads, options.time_limit)
 
 
 def measure_ours(case, files, epsilon, options):
     for method in OURS[case.kind]:
-        command = ["dotnet", LIBRARY, "peers", method, *files, repr(epsilon), TOLERANCE, case.power]
+        command = ["dotnet", LIBRARY, "peers", method, *files, repr(epsilon), TOLERANCES.get(case.kind, TOLERANCE), case.power]
         command += [options.repeats, options.budget, options.threads]
         yield f"OT {method.replace('-distance', ' distance')}", run(command, options.threads, options.time_limit)
-        if method in ("sliced", "univariate-distance"):
+        if method in ("batch", "sliced", "univariate-distance"):
             continue  # not a method of the command
 
         command = [options.ot, "solve", *files, "--method", method, "--json"]
@@ -90,8 +91,10 @@ def measure_ours(case, files, epsilon, options):
 
 
 def prepare(case, folder):
-    """Writes the inputs; gives epsilon in units of the cost."""
+    """Writes the inputs; gives epsilon in units of the cost, or of each problem's mean cost in a batch."""
     case.write(folder)
+    if case.kind == "batch":
+        return case.strength
     return case.strength * float(cost_matrix(*map(numpy.load, case.files(folder))).max()) if case.kind == "sinkhorn" else 0.0
 
 
@@ -116,7 +119,7 @@ def table_rows(case, folder, options):
             "marginal_error": answer.get("marginalError"),
             "cost": answer.get("transportCost"),
             "peak_mb": answer.get("peakMegabytes"),
-            "note": answer.get("failure", "" if answer.get("status", "Converged").lower() == "converged" else answer["status"]),
+            "note": answer.get("failure", answer.get("remark", "") if answer.get("status", "Converged").lower() == "converged" else answer["status"]),
         }
         rows.append(row)
         print(f"  {contender}: {row['note'] or '%.4g s' % row['median_s']}", file=sys.stderr, flush=True)
@@ -125,9 +128,9 @@ def table_rows(case, folder, options):
     for row in rows:
         row["ratio"] = row["median_s"] / min(ours) if ours and row["median_s"] else None
     # Exact answers are compared with the least cost found; entropic ones with the answer of least marginal error, as their costs may lie
-    # on either side of the limit; sliced ones not at all, their directions being random.
+    # on either side of the limit; sliced ones not at all, their directions being random, nor batches, of which a peer solves a part.
     answered = [row for row in rows if row["cost"] is not None and not row["note"]]
-    if case.kind == "sliced" or not answered:
+    if case.kind in ("batch", "sliced") or not answered:
         reference = None
     elif case.kind == "sinkhorn":
         reference = min(answered, key=lambda row: row["marginal_error"])["cost"]

@@ -45,7 +45,7 @@ sealed class Outputs
             taken[FullPath(parse.GetValue(input)!)] = input.Name;
         foreach (
             Option<string?> input in (ReadOnlySpan<Option<string?>>)
-                [arguments.CostMatrix, arguments.WeightsSource, arguments.WeightsTarget]
+                [arguments.CostMatrix, arguments.WeightsSource, arguments.WeightsTarget, arguments.Batch]
         )
         {
             if (parse.GetValue(input) is { } path)

@@ -16,6 +16,11 @@ sealed class TransportArguments
             "Source points, one a row, or weights with --cost-matrix: .csv, .tsv, .npy, .npz:member, - for standard input.",
     };
     public readonly Argument<string> Target = new("TARGET") { Description = "Target points or weights." };
+    public readonly Option<string?> Batch = Text(
+        "--batch",
+        "OFFSETS",
+        "Many entropic problems in a row: two columns, where each begins in SOURCE and TARGET, and a last row with their lengths."
+    );
     public readonly Option<string?> Cost = Text(
         "--cost",
         "NAME",

@@ -140,8 +140,7 @@ internal sealed class DenseElimination
         }
         right.CopyTo(solution);
         for (int p = 0; p < Count; p++)
-            solution[p] =
-                _pivots[p] > 0 ? (solution[p] + TensorPrimitives.Dot<double>(Row(p), solution[..p])) / _pivots[p] : 0;
+            solution[p] = _pivots[p] > 0 ? (solution[p] + TensorPrimitives.Dot<double>(Row(p), solution[..p])) / _pivots[p] : 0;
         return solvable;
     }
 
