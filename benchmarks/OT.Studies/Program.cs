@@ -1,7 +1,11 @@
 using OT.Studies;
 
 // OT.Studies list | NAME [--short] [--output FOLDER]
-var studies = new Dictionary<string, Action<StudyOutput, bool>>(StringComparer.Ordinal) { ["rebasin"] = RebasinStudy.Run };
+var studies = new Dictionary<string, Action<StudyOutput, bool>>(StringComparer.Ordinal) 
+{
+    ["rebasin"] = RebasinStudy.Run,
+    ["sparse-newton"] = SparseNewtonStudy.Run,
+};
 
 if (args is not [var name, .. var rest] || (name != "list" && !studies.ContainsKey(name)))
 {
