@@ -1,7 +1,7 @@
 using OT.Studies;
 
 // OT.Studies list | NAME [--short] [--output FOLDER]
-var studies = new Dictionary<string, Action<StudyOutput, bool>>(StringComparer.Ordinal) 
+var studies = new Dictionary<string, Action<StudyOutput, bool>>(StringComparer.Ordinal)
 {
     ["rebasin"] = RebasinStudy.Run,
     ["sparse-newton"] = SparseNewtonStudy.Run,

@@ -19,21 +19,38 @@ static partial class SparseNewtonStudy
 {
     const double Strength = 1.0 / 1200;
 
-    sealed record Case(string Name, LinearProblem Problem, int Sweeps, int EntriesPerNode, string PublishedNewton, string PublishedSinkhorn);
+    sealed record Case(
+        string Name,
+        LinearProblem Problem,
+        int Sweeps,
+        int EntriesPerNode,
+        string PublishedNewton,
+        string PublishedSinkhorn
+    );
 
     public static void Run(StudyOutput output, bool isShort)
     {
         double tolerance = isShort ? 1e-9 : 1e-12;
         output.Line($"# Sparse Newton: Table 1 of Tang et al., ICLR 2024");
         output.Line($"");
-        output.Line($"eta = 1200, largest cost 1, stopped at an L1 marginal error of {tolerance:0e+0}; Sinkhorn + Newton iterations. Published: run to machine accuracy.");
+        output.Line(
+            $"eta = 1200, largest cost 1, stopped at an L1 marginal error of {tolerance:0e+0}; Sinkhorn + Newton iterations. Published: run to machine accuracy."
+        );
         output.Line($"");
-        output.Line($"| case | SNS published | SNS here | entries kept | SSNS here | SPLR here | Sinkhorn published | Sinkhorn plain here | Sinkhorn automatic here |");
+        output.Line(
+            $"| case | SNS published | SNS here | entries kept | SSNS here | SPLR here | Sinkhorn published | Sinkhorn plain here | Sinkhorn automatic here |"
+        );
         output.Line($"|---|---|---|---|---|---|---|---|---|");
         output.Row($"case,method,sinkhorn,newton,status,error");
         foreach (Case c in Cases())
         {
-            (string sns, int steps, TransportResult published) = Newton(c, SparseNewtonStrategy.Sns, LinearSolver.ConjugateGradient, tolerance, output);
+            (string sns, int steps, TransportResult published) = Newton(
+                c,
+                SparseNewtonStrategy.Sns,
+                LinearSolver.ConjugateGradient,
+                tolerance,
+                output
+            );
             (string ssns, _, _) = Newton(c, SparseNewtonStrategy.Ssns, LinearSolver.SparseCholesky, tolerance, output);
             (string splr, _, _) = Newton(c, SparseNewtonStrategy.Splr, LinearSolver.SparseCholesky, tolerance, output);
             TransportResult plain = new Sinkhorn(
@@ -48,13 +65,21 @@ static partial class SparseNewtonStudy
             TransportResult automatic = new Sinkhorn(new() { Tolerance = tolerance }).Solve(c.Problem);
             output.Row($"{c.Name},sinkhorn plain,{plain.Iterations},0,{plain.Status},{plain.MarginalError:R}");
             output.Row($"{c.Name},sinkhorn automatic,{automatic.Iterations},0,{automatic.Status},{automatic.MarginalError:R}");
-            string left = plain.Converged ? "" : string.Create(CultureInfo.InvariantCulture, $" (error {plain.MarginalError:0.0e+0})");
+            string left = plain.Converged
+                ? ""
+                : string.Create(CultureInfo.InvariantCulture, $" (error {plain.MarginalError:0.0e+0})");
             output.Line(
                 $"| {c.Name} | {c.PublishedNewton} | {sns} | {c.EntriesPerNode}n | {ssns} | {splr} | {c.PublishedSinkhorn} | {plain.Iterations}{left} | {automatic.Iterations} |"
             );
             if (c.EntriesPerNode == 8)
-                output.Claim(published.Converged && steps <= 9, $"SNS meets the published 9 Newton steps on the random assignment: {steps}");
-            output.Claim(automatic.Converged, $"{c.Name}: Sinkhorn with its own acceleration converges, {automatic.Iterations} iterations; {automatic.Why}");
+                output.Claim(
+                    published.Converged && steps <= 9,
+                    $"SNS meets the published 9 Newton steps on the random assignment: {steps}"
+                );
+            output.Claim(
+                automatic.Converged,
+                $"{c.Name}: Sinkhorn with its own acceleration converges, {automatic.Iterations} iterations; {automatic.Why}"
+            );
         }
     }
 
@@ -81,7 +106,9 @@ static partial class SparseNewtonStudy
             rest = result.Iterations - c.Sweeps - steps;
         output.Row($"{c.Name},{strategy},{c.Sweeps + rest},{steps},{result.Status},{result.MarginalError:R}");
         string more = rest > 0 ? string.Create(CultureInfo.InvariantCulture, $" + {rest} Sinkhorn") : "";
-        string status = result.Converged ? "" : string.Create(CultureInfo.InvariantCulture, $" ({result.Status}, {result.MarginalError:0.0e+0})");
+        string status = result.Converged
+            ? ""
+            : string.Create(CultureInfo.InvariantCulture, $" ({result.Status}, {result.MarginalError:0.0e+0})");
         return (string.Create(CultureInfo.InvariantCulture, $"{c.Sweeps} + {steps}{more}{status}"), steps, result);
     }
 
@@ -96,13 +123,20 @@ static partial class SparseNewtonStudy
         double most = costs.Max();
         yield return new(
             string.Create(CultureInfo.InvariantCulture, $"random assignment, n = {side}"),
-            Entropic(new CostMatrix(side, side, Array.ConvertAll(costs, v => v / most)), Measure.Uniform(side), Measure.Uniform(side)),
+            Entropic(
+                new CostMatrix(side, side, Array.ConvertAll(costs, v => v / most)),
+                Measure.Uniform(side),
+                Measure.Uniform(side)
+            ),
             20,
             8,
             "20 + 9",
             "56 199"
         );
-        double[][] images = [.. File.ReadLines(Path.Combine(AppContext.BaseDirectory, "digits.csv")).Skip(1).Take(9).Select(Picture)];
+        double[][] images =
+        [
+            .. File.ReadLines(Path.Combine(AppContext.BaseDirectory, "digits.csv")).Skip(1).Take(9).Select(Picture),
+        ];
         var pixels = new Matrix(784, 2, [.. Enumerable.Range(0, 784).SelectMany(k => new double[] { k / 28, k % 28 })]);
         Measure a = Measure.Of(images[0]),
             b = Measure.Of(images[1]);
@@ -114,7 +148,14 @@ static partial class SparseNewtonStudy
             "20 + 33",
             "2 041"
         );
-        yield return new("digits, city block", Entropic(Scaled(pixels, GroundCost.CityBlock), a, b), 700, 15, "700 + 77", "5 748");
+        yield return new(
+            "digits, city block",
+            Entropic(Scaled(pixels, GroundCost.CityBlock), a, b),
+            700,
+            15,
+            "700 + 77",
+            "5 748"
+        );
     }
 
     static LinearProblem Entropic(Geometry geometry, Measure a, Measure b) =>
