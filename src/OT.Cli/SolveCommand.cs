@@ -5,6 +5,7 @@ using OT.Backends;
 using OT.IO;
 using OT.Problems;
 using OT.Results;
+using OT.Solvers.Convex;
 using OT.Solvers.Entropic;
 using OT.Solvers.Exact;
 
@@ -67,6 +68,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 $"--method assignment: {problem.A.Count} sources and {problem.B.Count} targets: it needs as many, with equal weights."
             );
         TransportResult result = Solve(problem, method, backend, precision, resumed);
+        bool onBackend = entropic || method == TransportMethod.MirrorSinkhorn;
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
         var report = new Report
@@ -84,11 +86,11 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             Epsilon = entropic ? result.Epsilon : 0,
             // Exact solvers run on no back end: they are managed code.
             Backend =
-                !entropic ? "managed"
+                !onBackend ? "managed"
                 : result.Backend.Length > 0 ? result.Backend
                 : backend.Name,
             Precision = entropic && precision == Precision.Float32 ? "single" : "double",
-            Threads = entropic ? backend.Threads : 1,
+            Threads = onBackend ? backend.Threads : 1,
             Rows = problem.Geometry.Rows,
             Columns = problem.Geometry.Columns,
             Seconds = seconds,
@@ -222,6 +224,13 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 ? sinkhorn.Solve(problem, console.Cancellation)
                 : sinkhorn.Solve(problem, resumed, console.Cancellation);
         }
+        if (method == TransportMethod.MirrorSinkhorn)
+        {
+            var options = new MirrorSinkhornOptions { TimeLimit = TimeLimit, Progress = console.Progress };
+            if (parse.GetValue(arguments.MaxIterations) is { } most)
+                options = options with { MaxIterations = (int)most };
+            return new MirrorSinkhorn(options, backend).Solve(problem, console.Cancellation);
+        }
         var exact = new ExactOptions { TimeLimit = TimeLimit, Progress = console.Progress };
         if (parse.GetValue(arguments.MaxIterations) is { } limit)
             exact = exact with { MaxIterations = (int)limit };
@@ -252,13 +261,14 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         {
             "auto" => strength,
             "sinkhorn" => true,
-            "exact" or "network-simplex" or "assignment" or "univariate" => false,
+            "exact" or "network-simplex" or "assignment" or "univariate" or "mirror-sinkhorn" => false,
             _ => throw new InputException(
-                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn."
+                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, mirror-sinkhorn."
             ),
         };
         if (!entropic)
         {
+            bool mirror = name is "mirror-sinkhorn";
             foreach (
                 Option option in (ReadOnlySpan<Option>)
                     [
@@ -274,9 +284,11 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                     ]
             )
             {
+                if (mirror && (option == arguments.Threads || option == arguments.Backend))
+                    continue;
                 if (parse.GetResult(option) is { Implicit: false, Tokens: var given })
                     throw new InputException(
-                        $"{option.Name} {string.Join(' ', given)} means nothing for an exact method: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
+                        $"{option.Name} {string.Join(' ', given)} means nothing for {(mirror ? name : "an exact method")}: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
                     );
             }
         }
@@ -296,6 +308,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         TransportMethod method = asked switch
         {
             "sinkhorn" => TransportMethod.Sinkhorn,
+            "mirror-sinkhorn" => TransportMethod.MirrorSinkhorn,
             "univariate" => TransportMethod.Univariate,
             "assignment" => TransportMethod.Assignment,
             _ => TransportMethod.NetworkSimplex,
@@ -308,6 +321,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         method switch
         {
             TransportMethod.Sinkhorn => "sinkhorn",
+            TransportMethod.MirrorSinkhorn => "mirror-sinkhorn",
             TransportMethod.Univariate => "univariate",
             TransportMethod.Assignment => "assignment",
             _ => "network-simplex",

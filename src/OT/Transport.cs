@@ -60,8 +60,9 @@ public static class Transport
     {
         ArgumentNullException.ThrowIfNull(problem);
         long limit = Limit(memoryLimit);
-        long bytes =
-            method == TransportMethod.Sinkhorn ? EntropicBytes(problem, backend, precision, limit) : ExactBytes(problem, method);
+        long bytes = method is TransportMethod.Sinkhorn or TransportMethod.MirrorSinkhorn
+            ? EntropicBytes(problem, backend, precision, limit)
+            : ExactBytes(problem, method);
         if (bytes > limit)
         {
             string advice =

@@ -1,6 +1,6 @@
 namespace OT;
 
-/// <summary>The solvers that <see cref="Transport"/> picks from.</summary>
+/// <summary>Solvers of linear problems; <see cref="Transport"/> picks from all but <see cref="MirrorSinkhorn"/>.</summary>
 public enum TransportMethod
 {
     /// <summary><see cref="Solvers.Entropic.Sinkhorn"/>.</summary>
@@ -14,6 +14,9 @@ public enum TransportMethod
 
     /// <summary><see cref="Solvers.Exact.Univariate"/>.</summary>
     Univariate,
+
+    /// <summary><see cref="Solvers.Convex.MirrorSinkhorn"/>, where it is asked for by name.</summary>
+    MirrorSinkhorn,
 }
 
 /// <summary>Which solver fits a problem, and why.</summary>

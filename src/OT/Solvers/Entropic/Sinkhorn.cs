@@ -90,7 +90,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         }
         CheckMass(problem.A, "source");
         CheckMass(problem.B, "target");
-        using CancellationTokenSource limit = TimeLimited(cancellation);
+        using CancellationTokenSource limit = _options.Limit(cancellation);
         double epsilon = double.NaN;
         (bool[] Rows, bool[] Columns) partners;
         try
@@ -152,17 +152,6 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             CostMatrix.TableBytes(geometry)
             + (sizeof(double) * ((10L * geometry.Rows) + ((12 + (2L * SinkhornRun.AndersonMemory)) * geometry.Columns)))
         );
-
-    /// <summary>Cancelled with the caller's token or at the time limit. Timers count at most 49 days; a longer limit is none.</summary>
-    CancellationTokenSource TimeLimited(CancellationToken cancellation)
-    {
-        var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        if (_options.TimeLimit == TimeSpan.Zero)
-            limit.Cancel();
-        else if (_options.TimeLimit != Timeout.InfiniteTimeSpan && _options.TimeLimit.TotalMilliseconds < int.MaxValue)
-            limit.CancelAfter(_options.TimeLimit);
-        return limit;
-    }
 
     static void CheckMass(Measure measure, string side)
     {

@@ -1,0 +1,3 @@
+using OT.Studies;
+
+return StudyRunner.Run(args, Console.Out);
