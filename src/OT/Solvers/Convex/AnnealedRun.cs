@@ -34,6 +34,7 @@ internal sealed class AnnealedRun : IDisposable
     double[] _nextG;
     double _epsilon;
     int _iteration;
+    string _message = "";
     ICostOperator? _operator;
 
     public AnnealedRun(
@@ -45,10 +46,9 @@ internal sealed class AnnealedRun : IDisposable
     )
     {
         (_problem, _options, _backend, _cancellation, _limit) = (problem, options, backend, cancellation, limit);
-        _b =
-            problem.A.Mass == problem.B.Mass || !problem.MassesAgree
-                ? problem.B
-                : problem.B.Scale(problem.A.Mass / problem.B.Mass);
+        _b = problem.B;
+        if (problem.MassesAgree)
+            (_b, _message) = MirrorSteps.SameMass(problem.A, problem.B);
         (_logA, _logB) = (VectorMath.LogWeights(problem.A.Weights), VectorMath.LogWeights(_b.Weights));
         (_f, _g) = (new double[_logA.Length], new double[_logB.Length]);
         (_nextF, _nextG) = (new double[_f.Length], new double[_g.Length]);
@@ -98,9 +98,9 @@ internal sealed class AnnealedRun : IDisposable
             travelled += eta;
             // Below the floor exponents C/ε have no digits left. Without steps (a constant cost, one bin on each side) every ε gives the one plan.
             double epsilon = travelled > 0 ? Math.Max(1 / travelled, floor) : Math.Max(largest, 1);
-            if (_limit.IsCancellationRequested || !HalfIteration(epsilon))
+            if (_limit.IsCancellationRequested || !HalfIteration(epsilon, out bool finite))
                 return Stopped;
-            if (!double.IsFinite(TensorPrimitives.Sum<double>(_f)) || !double.IsFinite(TensorPrimitives.Sum<double>(_g)))
+            if (!finite)
                 return SolverStatus.NumericalFailure;
             bool check = _options.CertificateEvery > 0 && _iteration % _options.CertificateEvery == 0;
             if (!check && _iteration < _options.MaxIterations)
@@ -157,8 +157,8 @@ internal sealed class AnnealedRun : IDisposable
         return (low, high);
     }
 
-    /// <summary>The columns when t is odd, the rows when it is even, at a new ε; the other side keeps its φ = f/ε. False when interrupted: nothing has changed then.</summary>
-    bool HalfIteration(double epsilon)
+    /// <summary>The columns when t is odd, the rows when it is even, at a new ε; the other side keeps its φ = f/ε. Nothing has changed when interrupted (false) or not finite.</summary>
+    bool HalfIteration(double epsilon, out bool finite)
     {
         double ratio = _iteration == 0 ? 1 : epsilon / _epsilon;
         bool rows = _iteration % 2 == 1;
@@ -174,8 +174,9 @@ internal sealed class AnnealedRun : IDisposable
             _operator!.SoftMinColumns(_nextF, _logA, epsilon, _nextG);
             ClearEmpty(_b.Weights, _nextG);
         }
-        if (_operator!.Interrupted)
-            return false;
+        finite = double.IsFinite(TensorPrimitives.Sum<double>(_nextF)) && double.IsFinite(TensorPrimitives.Sum<double>(_nextG));
+        if (_operator!.Interrupted || !finite)
+            return !_operator.Interrupted;
         (_f, _g, _nextF, _nextG) = (_nextF, _nextG, _f, _g);
         (_epsilon, _iteration) = (epsilon, _iteration + 1);
         return true;
@@ -193,63 +194,55 @@ internal sealed class AnnealedRun : IDisposable
 
     Potentials Current => new Potentials(_f, _g).Centred(_problem.A, _b);
 
-    Certificate Certify(CancellationToken cancellation)
-    {
-        Potentials potentials = Current;
-        var plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
-        return Certificate.Verify(_problem, plan, potentials, cancellation: cancellation);
-    }
+    Certificate Certify(CancellationToken cancellation) =>
+        Certificate.Verify(_problem, LastIterate, Current, cancellation: cancellation);
 
     /// <summary>Rounds and values what a stopped run left, where that is quick.</summary>
     TransportResult Evaluate(SolverStatus status)
     {
+        if (status == SolverStatus.NumericalFailure)
+            Remark("A potential overflowed: scale the costs down.");
         if (_iteration == 0)
             return WithoutPlan(status, "Stopped before the first iteration.");
-        if (status == SolverStatus.NumericalFailure)
-            return WithoutPlan(status, "A potential overflowed: scale the costs down.");
         bool small = (long)_f.Length * _g.Length <= PairsWorthFinishing;
-        if (small)
+        if (small || status == SolverStatus.NumericalFailure)
             return Report(status, Certify(CancellationToken.None));
-        Potentials potentials = Current;
-        return new TransportResult
-        {
-            Problem = _problem,
-            Status = status,
-            Iterations = _iteration,
-            Errors = _errors.ToImmutable(),
-            Backend = _operator!.Description,
-            Message = "Stopped: the plan is the last iterate, neither rounded nor valued.",
-            Plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon),
-            Potentials = potentials,
-            Epsilon = _epsilon,
-            TransportCost = double.NaN,
-            MarginalError = double.NaN,
-        };
+        Remark("Stopped: the plan is the last iterate, neither rounded nor valued.");
+        return Answer(status, LastIterate, double.NaN, double.NaN);
     }
 
     TransportResult Report(SolverStatus status, Certificate certificate)
     {
-        bool rounded = double.IsFinite(certificate.TransportCost);
-        Potentials potentials = Current;
-        TransportPlan plan = rounded
-            ? certificate.FeasiblePlan
-            : new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
-        Certificate value = rounded ? Certificate.Verify(_problem, plan) : certificate;
-        return new TransportResult
+        if (!double.IsFinite(certificate.TransportCost))
+        {
+            Remark("The plan is not rounded: what its marginals miss found no allowed way.");
+            return Answer(status, LastIterate, certificate.PlanTransportCost, certificate.MarginalError);
+        }
+        // A second look: the certificate's own cost is rounded up.
+        TransportPlan plan = certificate.FeasiblePlan;
+        var value = Certificate.Verify(_problem, plan);
+        return Answer(status, plan, value.PlanTransportCost, value.MarginalError);
+    }
+
+    PotentialPlan LastIterate => new(_problem.Geometry, _problem.A, _b, Current, _epsilon);
+
+    TransportResult Answer(SolverStatus status, TransportPlan plan, double cost, double error) =>
+        new()
         {
             Problem = _problem,
             Status = status,
             Iterations = _iteration,
             Errors = _errors.ToImmutable(),
             Backend = _operator!.Description,
-            Message = rounded ? "" : "The plan is not rounded: what its marginals miss found no allowed way.",
+            Message = _message,
             Plan = plan,
-            Potentials = potentials,
+            Potentials = Current,
             Epsilon = _epsilon,
-            TransportCost = value.PlanTransportCost,
-            MarginalError = value.MarginalError,
+            TransportCost = cost,
+            MarginalError = error,
         };
-    }
+
+    void Remark(string text) => _message = $"{_message} {text}".Trim();
 
     /// <summary>The geometry without its costs, where pairs may be forbidden or masses differ.</summary>
     Geometry? SupportOf(Geometry geometry)
@@ -280,6 +273,6 @@ internal sealed class AnnealedRun : IDisposable
             Plan = new SparsePlan(new SparseMatrix(_f.Length, _g.Length, new long[_f.Length + 1], [], [])),
             TransportCost = double.NaN,
             MarginalError = _problem.A.Mass + _problem.B.Mass,
-            Message = reason,
+            Message = $"{_message} {reason}".Trim(),
         };
 }

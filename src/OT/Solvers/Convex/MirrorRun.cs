@@ -120,27 +120,23 @@ internal sealed class MirrorRun(ConvexProblem problem, MirrorSinkhornOptions opt
         );
     }
 
-    double Missed(double[] sums, Measure measure)
-    {
-        // Both sides have a's mass here.
-        double[] wanted = Array.ConvertAll(measure.Weights.ToArray(), w => w * (problem.A.Mass / measure.Mass));
-        return Summation.L1Distance(sums, wanted);
-    }
+    double Missed(double[] sums, Measure measure) =>
+        Summation.L1Distance(sums, MirrorSteps.SameMass(problem.A, measure).B.Weights);
 
-    /// <summary>The better of the rounded average and the rounded last iterate; each lends its gradient to the lower bound.</summary>
+    /// <summary>The better of the rounded average and the rounded last iterate; its gradient may raise the lower bound.</summary>
     Candidate Best(OnlineMirrorSinkhorn online, bool last)
     {
         Candidate average = Round(online.CurrentAverage());
         if (!_objective.IsKnown)
             return average;
         Candidate iterate = Round(online.CurrentIterate());
-        Candidate best =
-            iterate.IsFeasible == average.IsFeasible && iterate.Value < average.Value || iterate.IsFeasible && !average.IsFeasible
-                ? iterate
-                : average;
-        if (!_objective.IsConvex)
-            return best;
-        Bound(online, best, last);
+        bool wins =
+            iterate.IsFeasible == average.IsFeasible
+                ? iterate.Value < average.Value || double.IsNaN(average.Value)
+                : iterate.IsFeasible;
+        Candidate best = wins ? iterate : average;
+        if (_objective.IsConvex)
+            Bound(online, best, last);
         return best;
     }
 
@@ -212,9 +208,7 @@ internal sealed class MirrorRun(ConvexProblem problem, MirrorSinkhornOptions opt
         }
         if (_message.Length > 0 && status is SolverStatus.Converged or SolverStatus.IterationLimit)
             status = SolverStatus.NumericalFailure;
-        var remarks = new List<string>();
-        if (_message.Length > 0)
-            remarks.Add(_message);
+        List<string> remarks = [MirrorSteps.SameMass(problem.A, problem.B).Remark, _message];
         if (!best.IsFeasible)
             remarks.Add("The plan is not rounded: what its marginals miss found no allowed way.");
         if (!_objective.IsKnown)
@@ -229,7 +223,7 @@ internal sealed class MirrorRun(ConvexProblem problem, MirrorSinkhornOptions opt
             Iterations = online.Iterations,
             Errors = _errors.ToImmutable(),
             Backend = "managed",
-            Message = string.Join(' ', remarks),
+            Message = string.Join(' ', remarks.Where(text => text.Length > 0)),
             Plan = best.Plan,
             AveragePlan = online.CurrentAverage(),
             LastIterate = online.CurrentIterate(),

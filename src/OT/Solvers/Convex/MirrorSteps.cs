@@ -1,3 +1,4 @@
+using System.Globalization;
 using OT.Numerics;
 
 namespace OT.Solvers.Convex;
@@ -36,6 +37,19 @@ internal sealed class MirrorSteps
 
     /// <summary>The largest spread seen, or the bound given.</summary>
     public double Bound { get; private set; }
+
+    /// <summary>b scaled to a's mass, and a sentence where that is more than the rounding of sums.</summary>
+    public static (Measure B, string Remark) SameMass(Measure a, Measure b)
+    {
+        const double rounding = 1e-14;
+        double ratio = a.Mass / b.Mass;
+        return (
+            ratio == 1 ? b : b.Scale(ratio),
+            Math.Abs(ratio - 1) <= rounding
+                ? ""
+                : string.Create(CultureInfo.InvariantCulture, $"Target weights were scaled by {ratio:G17} to the source mass.")
+        );
+    }
 
     /// <summary>η_t for the next t; 0 for a constant gradient, which changes no plan.</summary>
     public double Next(double spread)

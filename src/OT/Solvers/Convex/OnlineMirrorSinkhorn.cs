@@ -65,8 +65,7 @@ public sealed class OnlineMirrorSinkhorn
             );
         }
         _options = options;
-        (_a, _b) = (a.Weights.ToArray(), b.Weights.ToArray());
-        TensorPrimitives.Multiply(_b, a.Mass / b.Mass, _b);
+        (_a, _b) = (a.Weights.ToArray(), MirrorSteps.SameMass(a, b).B.Weights.ToArray());
         _steps = new MirrorSteps(_a, _b, options, largestStep);
         int n = _a.Length,
             m = _b.Length,
@@ -76,10 +75,13 @@ public sealed class OnlineMirrorSinkhorn
         _closed = Closed(isForbidden);
         (double[] logA, double[] logB) = (VectorMath.LogWeights(_a), VectorMath.LogWeights(_b));
         for (int i = 0; i < n; i++)
+        {
             TensorPrimitives.Add(logB, logA[i] - Math.Log(a.Mass), _log.AsSpan(i * m, m));
+            TensorPrimitives.Multiply(_b, _a[i] / a.Mass, _masses.AsSpan(i * m, m));
+        }
         Close();
-        _log.CopyTo(_masses, 0);
-        VectorMath.Exp(_masses);
+        for (int k = 0; _closed is not null && k < length; k++)
+            _masses[k] = _closed[k] ? 0 : _masses[k];
         _average = [.. _masses];
         _weight = options.Averaging == Averaging.StepWeighted ? 0 : 1;
     }

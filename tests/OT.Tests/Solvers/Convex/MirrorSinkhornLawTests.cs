@@ -33,6 +33,71 @@ public class MirrorSinkhornLawTests
             }
         );
 
+    /// <summary>No bound of one run is above the plan of another, whatever the objective and however hostile the problem.</summary>
+    [Theory]
+    [InlineData("quadratic")]
+    [InlineData("entropic")]
+    [InlineData("group")]
+    [InlineData("inner")]
+    [InlineData("sum")]
+    public void Bounds_are_below_every_plan(string name) =>
+        Law.Check(
+            Cases.Any(7),
+            drawn =>
+            {
+                ConvexProblem problem = ConvexCase.Problem(drawn, (costs, a, b) => Objective(name, costs, a, b));
+                double scale = Approx.CostScale(new CostMatrix(drawn.Costs()));
+                MirrorSinkhornResult rough = problem.Solve(s_short with { MaxIterations = 6, CertificateEvery = 3 }),
+                    fine = problem.Solve(
+                        s_short with
+                        {
+                            MaxIterations = 301,
+                            CertificateEvery = 20,
+                            Averaging = Averaging.Suffix,
+                        }
+                    );
+                foreach (MirrorSinkhornResult result in (MirrorSinkhornResult[])[rough, fine])
+                {
+                    Approx.True(result.Status == SolverStatus.IterationLimit, $"{result.Status}: {result.Message}");
+                    ConvexCase.CheckFeasible(result);
+                    Approx.True(result.LowerBound is not null, "no bound");
+                    Approx.True(result.LowerBound <= Math.Min(rough.Value, fine.Value) + (1e-14 * scale), "a bound above a plan");
+                }
+            },
+            quickCount: 40
+        );
+
+    static TransportObjective Objective(string name, CostMatrix costs, Measure a, Measure b)
+    {
+        double scale = Approx.CostScale(costs);
+        int[] classes = [.. Enumerable.Range(0, a.Count).Select(i => i % 3)];
+        Matrix Distances(int count, double sign)
+        {
+            var values = new double[count, count];
+            for (int i = 0; i < count; i++)
+            {
+                for (int j = 0; j < count; j++)
+                    values[i, j] = sign * Math.Abs(i - j);
+            }
+            return Matrix.From(values);
+        }
+        return name switch
+        {
+            "quadratic" => TransportObjective.Quadratic(costs, 3 * scale),
+            "entropic" => TransportObjective.Entropic(costs, a, b, Epsilon.Absolute(0.05 * scale)),
+            "group" => TransportObjective.Sum(
+                (1, TransportObjective.Linear(costs)),
+                (scale, TransportObjective.GroupLasso(classes, b.Count, 0.7))
+            ),
+            // Distances are negative semidefinite once centred, their negatives positive: a convex form.
+            "inner" => TransportObjective.NegativeInner(Distances(a.Count, 1), Distances(b.Count, -1)),
+            _ => TransportObjective.Sum(
+                (0.5, TransportObjective.Quadratic(costs, scale)),
+                (2, TransportObjective.Entropic(costs, a, b, Epsilon.Absolute(0.2 * scale)))
+            ),
+        };
+    }
+
     [Fact]
     public void One_marginal_is_exact_after_each_step() =>
         Law.Check(

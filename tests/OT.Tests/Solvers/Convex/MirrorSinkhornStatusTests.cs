@@ -125,6 +125,18 @@ public class MirrorSinkhornStatusTests
         Assert.Throws<ArgumentException>(() => new OnlineMirrorSinkhorn(s_two, heavy));
     }
 
+    [Fact]
+    public void Masses_within_their_slack_are_made_equal_and_the_result_says_so()
+    {
+        Measure heavier = s_three.Scale(1 + 1e-10);
+        MirrorSinkhornResult dense = new ConvexProblem(TransportObjective.Linear(s_costs), s_two, heavier).Solve();
+        TransportResult free = new MirrorSinkhorn().Solve(new LinearProblem(s_costs, s_two, heavier));
+        foreach (string message in (string[])[dense.Message, free.Message])
+            Assert.Contains("scaled", message, StringComparison.Ordinal);
+        Assert.InRange(dense.MarginalError, 0, 1e-14);
+        Assert.Equal(1, dense.Plan.Marginals().Columns.Sum(), 1e-14);
+    }
+
     /// <summary>Every row and column has a partner, and still no plan exists.</summary>
     [Fact]
     public void Forbidden_pairs_that_leave_no_plan_are_infeasible()
