@@ -27,6 +27,11 @@ public sealed record ConvexProblem(TransportObjective Objective, Measure A, Meas
                 $"There are {b.Count} target weights for {objective.Columns} columns of the plan.",
                 nameof(b)
             );
+        if (!(objective.LargestStep > 0))
+            throw new ArgumentException(
+                FormattableString.Invariant($"The objective's LargestStep is {objective.LargestStep}: it must be positive."),
+                nameof(objective)
+            );
         return objective;
     }
 }

@@ -38,7 +38,7 @@ public abstract class TransportObjective
     /// <summary>Whether <see cref="Value"/> and <see cref="Gradient"/> are known, not only samples; true by default.</summary>
     public virtual bool IsKnown => true;
 
-    /// <summary>1/L where F − L Σ P log P is concave: a mirror step is never longer. Infinite by default, no limit.</summary>
+    /// <summary>1/L where F − L Σ P log P is concave: a mirror step is never longer. Positive; infinite by default, no limit.</summary>
     public virtual double LargestStep => double.PositiveInfinity;
 
     /// <summary>Whether some pair is forbidden; false by default.</summary>

@@ -64,7 +64,16 @@ static class ConvexCase
     public sealed class Custom(int rows, int columns, Func<double[], double> value, Func<double[], double[]> gradient)
         : TransportObjective(rows, columns)
     {
+        readonly double _largestStep = double.PositiveInfinity;
+
         public override bool IsConvex => true;
+
+        public override double LargestStep => _largestStep;
+
+        public double Step
+        {
+            init => _largestStep = value;
+        }
 
         public override double Value(ReadOnlySpan<double> plan) => value(plan.ToArray());
 

@@ -237,6 +237,15 @@ public class MirrorSinkhornStatusTests
             StringComparison.Ordinal
         );
         Assert.Throws<ArgumentNullException>(() => new ConvexProblem(null!, s_two, s_two));
+        foreach (double step in (double[])[0, -1, double.NaN])
+        {
+            var objective = new ConvexCase.Custom(2, 3, _ => 1, plan => plan) { Step = step };
+            Assert.Contains(
+                "LargestStep",
+                Assert.Throws<ArgumentException>(() => new ConvexProblem(objective, s_two, s_three)).Message,
+                StringComparison.Ordinal
+            );
+        }
     }
 
     [Fact]
