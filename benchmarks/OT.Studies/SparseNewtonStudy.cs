@@ -15,7 +15,7 @@ namespace OT.Studies;
 /// MNIST is not in the repository: digits of data/digits.csv, 8 × 8 pixels, tripled to 24 × 24, with a border of 2, stand in, mixed with 1/800 of the uniform image as the authors of SSNS do.
 /// The published counts stand beside ours for the assignment, whose costs are drawn anew, and beside the stand-in's for the pictures.
 /// </remarks>
-static partial class SparseNewtonStudy
+sealed partial class SparseNewtonStudy : TableStudy
 {
     const double Strength = 1.0 / 1200;
 
@@ -28,7 +28,11 @@ static partial class SparseNewtonStudy
         string PublishedSinkhorn
     );
 
-    public static void Run(StudyOutput output, bool isShort)
+    public override string Name => "sparse-newton";
+
+    public override string Description => "Sparse Newton: Table 1 of Tang et al., ICLR 2024";
+
+    protected override void Run(StudyOutput output, bool isShort)
     {
         double tolerance = isShort ? 1e-9 : 1e-12;
         output.Line($"# Sparse Newton: Table 1 of Tang et al., ICLR 2024");
