@@ -16,7 +16,9 @@ internal sealed partial class SinkhornRun
     {
         // An accelerated step must not lower the dual: plain ones never do. So none can undo what was reached, however flat the error is.
         double dual = Dual(epsilon);
-        if (_accelerated && !(dual >= _keptDual - DualRounding(dual)))
+        // A step whose pass was not finite left no potentials to judge it by.
+        bool isLost = double.IsPositiveInfinity(_error);
+        if (_accelerated && (isLost || !(dual >= _keptDual - DualRounding(dual))))
         {
             ReturnToKept();
             _anderson!.Clear();
