@@ -111,6 +111,47 @@ public sealed class SolveCommandTests : IDisposable
     }
 
     [Fact]
+    public void SparseNewton_gives_the_value_of_Sinkhorn_and_refuses_penalties()
+    {
+        JsonElement report = Ot.Json(
+            _files.Args("solve", "--method", "sparse-newton", "--epsilon", "0.01", "--tolerance", "1e-12", "--threads", "2")
+        );
+        Assert.Equal("sparse-newton", report.GetProperty("method").GetString());
+        JsonElement sinkhorn = Ot.Json(_files.Args("solve", "--method", "sinkhorn", "--epsilon", "0.01", "--tolerance", "1e-12"));
+        Assert.Equal(sinkhorn.Number("value"), report.Number("value"), 1e-11);
+        Assert.StartsWith("certified", report.GetProperty("certificate").GetString(), StringComparison.Ordinal);
+        Outcome refused = Ot.Run(_files.Args("solve", "--method", "sparse-newton", "--rho-source", "1"));
+        Assert.NotEqual(0, refused.Code);
+        Assert.Contains("--method sinkhorn", refused.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("sinkhorn")]
+    [InlineData("sparse-newton")]
+    [InlineData("greenkhorn")]
+    public void A_trace_holds_the_errors_on_the_way(string method)
+    {
+        string trace = _files["trace.csv"];
+        JsonElement report = Ot.Json(
+            _files.Args("solve", "--method", method, "--epsilon", "0.02", "--tolerance", "1e-10", "--trace", trace)
+        );
+        string[] lines = File.ReadAllLines(trace);
+        Assert.Equal("iteration,seconds,error", lines[0]);
+        double[][] looks =
+        [
+            .. lines
+                .Skip(1)
+                .Select(line =>
+                    Array.ConvertAll(line.Split(','), v => double.Parse(v, System.Globalization.CultureInfo.InvariantCulture))
+                ),
+        ];
+        Assert.True(looks.Length >= 2);
+        Assert.True(looks[^1][2] <= 1e-10 && looks[0][2] > looks[^1][2]);
+        Assert.True(looks[^1][0] <= report.GetProperty("iterations").GetInt32());
+        Assert.All(looks.Zip(looks.Skip(1)), pair => Assert.True(pair.First[1] <= pair.Second[1] + 1e-3));
+    }
+
+    [Fact]
     public void Epsilon_may_be_a_multiple_of_a_statistic()
     {
         // The mean of the 15 costs is 4.4/15.

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using OT.Backends;
 using OT.Problems;
@@ -68,16 +69,17 @@ public sealed class SparseNewton : ISolver<LinearProblem, TransportResult>
         }
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
         IBackend backend = _backend ?? own!;
-        long begun = Environment.TickCount64;
-        TransportResult warm = WarmUp(problem, start, backend, cancellation);
+        var clock = Stopwatch.StartNew();
+        TransportResult warm = WarmUp(problem, start, backend, clock, cancellation);
         if (warm.Status is not SolverStatus.IterationLimit || warm.Potentials is null)
             return warm;
 
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        TimeSpan left = TimeLeft(begun);
+        TimeSpan left = TimeLeft(clock);
         if (left != Timeout.InfiniteTimeSpan && left.TotalMilliseconds < int.MaxValue)
             limit.CancelAfter(left);
-        using var run = new SparseNewtonRun(warm.Problem, warm.Epsilon, _options, backend, warm.Iterations, limit.Token);
+        SparseNewtonOptions options = _options with { Progress = ProgressAfter(warm.Iterations, clock) };
+        using var run = new SparseNewtonRun(warm.Problem, warm.Epsilon, options, backend, limit.Token);
         SparseNewtonRun.Ending ending = run.Solve(warm.Potentials);
 
         // Sinkhorn's own run evaluates what was reached, and goes on where Newton gave up.
@@ -90,24 +92,33 @@ public sealed class SparseNewton : ISolver<LinearProblem, TransportResult>
                 Schedule = EpsilonSchedule.None,
                 Acceleration = goesOn ? Acceleration.Auto : Acceleration.None,
                 FloatsFirst = false,
-                TimeLimit = goesOn ? TimeLeft(begun) : Timeout.InfiniteTimeSpan,
-                Progress = goesOn ? _options.Progress : null,
+                TimeLimit = goesOn ? TimeLeft(clock) : Timeout.InfiniteTimeSpan,
+                Progress = goesOn ? ProgressAfter(warm.Iterations + run.Steps, clock) : null,
             },
             backend
         ).Solve(warm.Problem, new Potentials(run.F, run.G), cancellation);
         return Together(warm, run, result, ending, cancellation);
     }
 
-    TimeSpan TimeLeft(long begun)
+    TimeSpan TimeLeft(Stopwatch clock)
     {
         if (_options.TimeLimit == Timeout.InfiniteTimeSpan)
             return _options.TimeLimit;
-        TimeSpan left = _options.TimeLimit - TimeSpan.FromMilliseconds(Environment.TickCount64 - begun);
+        TimeSpan left = _options.TimeLimit - clock.Elapsed;
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
+    ProgressAfter? ProgressAfter(int iterations, Stopwatch clock) =>
+        _options.Progress is { } next ? new(next, iterations, clock.Elapsed) : null;
+
     /// <summary>Epsilon scaling where it pays, then a few plain iterations; refuses what Sinkhorn refuses.</summary>
-    TransportResult WarmUp(LinearProblem problem, Potentials? start, IBackend backend, CancellationToken cancellation)
+    TransportResult WarmUp(
+        LinearProblem problem,
+        Potentials? start,
+        IBackend backend,
+        Stopwatch clock,
+        CancellationToken cancellation
+    )
     {
         var plain = new SinkhornOptions
         {
@@ -137,7 +148,13 @@ public sealed class SparseNewton : ISolver<LinearProblem, TransportResult>
             return annealed;
         start = annealed.Potentials;
         problem = annealed.Problem;
-        TransportResult warm = Run(plain);
+        TransportResult warm = Run(
+            plain with
+            {
+                TimeLimit = TimeLeft(clock),
+                Progress = ProgressAfter(annealed.Iterations, clock),
+            }
+        );
         return With(warm, warm.Status, annealed.Iterations + warm.Iterations, [.. annealed.Errors, .. warm.Errors], warm.Message);
     }
 

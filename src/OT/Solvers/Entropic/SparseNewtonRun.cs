@@ -43,7 +43,6 @@ internal sealed class SparseNewtonRun : IDisposable
     readonly ThinLaplacian _matrix;
     readonly Stopwatch _clock = Stopwatch.StartNew();
     readonly List<double> _errors = [];
-    readonly int _before;
     double _mu = 1;
     double _density;
     double _lastStep = 1;
@@ -87,11 +86,10 @@ internal sealed class SparseNewtonRun : IDisposable
         double epsilon,
         SparseNewtonOptions options,
         IBackend backend,
-        int before,
         CancellationToken limit
     )
     {
-        (_problem, _epsilon, _options, _backend, _before, _limit) = (problem, epsilon, options, backend, before, limit);
+        (_problem, _epsilon, _options, _backend, _limit) = (problem, epsilon, options, backend, limit);
         _costs = CostMatrix.Quick(problem.Geometry, backend.MemoryLimit);
         (_a, _b) = (problem.A.Weights.ToArray(), problem.B.Weights.ToArray());
         _bound = Math.Max(problem.Geometry.MagnitudeBound, epsilon);
@@ -176,7 +174,7 @@ internal sealed class SparseNewtonRun : IDisposable
         _errors.Add(point.Error);
         _options.Progress?.Report(
             new SolverProgress(
-                _before + Steps,
+                Steps,
                 point.Error,
                 _clock.Elapsed,
                 Math.Clamp(Math.Log(_errors[0] / point.Error) / Math.Log(_errors[0] / _target), 0, 1)
