@@ -64,6 +64,17 @@ sealed class PeerCase
         };
     }
 
+    /// <summary>Problems between clouds in the plane, one a row of X and of Y; ε is a share of each mean cost.</summary>
+    public ProblemBatch Batch()
+    {
+        static int[] Offsets(Matrix clouds) => [.. Enumerable.Range(0, clouds.Rows + 1).Select(k => k * clouds.Columns / 2)];
+        static Matrix Points(Matrix clouds) => new(clouds.Rows * clouds.Columns / 2, 2, clouds.Values.ToArray());
+        return ProblemBatch.OfPoints(Points(X), Offsets(X), Points(Y), Offsets(Y)) with
+        {
+            Regularizer = Regularizer.Entropy(Epsilon.RelativeToMean(Numbers.Epsilon)),
+        };
+    }
+
     /// <summary>The L1 error of the marginals, or of the plan where a reference is given; and the largest error of an entry beside the largest entry.</summary>
     public (double L1, double? Entry) Error(TransportResult result)
     {

@@ -15,7 +15,7 @@ namespace OT.Benchmarks;
 static class PeerTimings
 {
     const string Usage =
-        "usage: peers sinkhorn|network-simplex|assignment|univariate|univariate-distance|sliced FOLDER REPEATS BUDGET_SECONDS THREADS";
+        "usage: peers sinkhorn|batch|network-simplex|assignment|univariate|univariate-distance|sliced FOLDER REPEATS BUDGET_SECONDS THREADS";
 
     public static int Run(string[] args)
     {
@@ -30,38 +30,44 @@ static class PeerTimings
         double power = input.Numbers.Power;
         double tolerance = input.Numbers.Tolerance;
         using var backend = new ManagedBackend(threads);
-        (double? Value, TransportResult? Result) Solve() =>
+        Func<Answer> Solve() =>
             method switch
             {
-                "sinkhorn" => (null, Transport.Solve(input.Problem(), new SinkhornOptions { Tolerance = tolerance }, backend)),
-                "network-simplex" => (null, new NetworkSimplex().Solve(input.Problem())),
-                "assignment" => (null, new Assignment().Solve(input.Problem())),
-                "univariate" => (null, new Univariate().Solve(input.Problem())),
-                "sliced" => (
+                "sinkhorn" => Compared(Transport.Solve(input.Problem(), new SinkhornOptions { Tolerance = tolerance }, backend)),
+                "batch" => Of(new SinkhornBatch(new() { Tolerance = tolerance }, threads).Solve(input.Batch())),
+                "network-simplex" => Compared(new NetworkSimplex().Solve(input.Problem())),
+                "assignment" => Compared(new Assignment().Solve(input.Problem())),
+                "univariate" => Compared(new Univariate().Solve(input.Problem())),
+                "sliced" => Of(
                     Sliced
                         .Distance(Measure.Uniform(input.X), Measure.Uniform(input.Y), power, new() { Projections = 500 })
-                        .Distance,
-                    null
+                        .Distance
                 ),
                 // The value without plan, potentials and problem, as the peers give it; not rooted, as theirs.
-                "univariate-distance" => (Math.Pow(Transport.Distance(input.X, input.Y, power), power), null),
+                "univariate-distance" => Of(Math.Pow(Transport.Distance(input.X, input.Y, power), power)),
                 _ => throw new ArgumentException($"There is no method '{method}'. {Usage}", nameof(args)),
+            };
+
+        Func<Answer> Compared(TransportResult result) =>
+            () =>
+            {
+                (double error, double? entry) = input.Error(result);
+                string remark = entry is { } e
+                    ? FormattableString.Invariant($"entries off by at most {e:0.0e+00} of the largest")
+                    : "";
+                return new(input.Cost(result), result.Status, result.Iterations, error, result.Backend, remark);
             };
 
         // The first run compiles. Tiered compilation replaces code in the background for a while after that: those runs do not count either.
         var clock = Stopwatch.StartNew();
-        (double? value, TransportResult? result) answer;
+        Func<Answer> answer;
         do
         {
             answer = Solve();
         } while (clock.Elapsed < TimeSpan.FromSeconds(Math.Min(2, budget)));
 
         // Penalised marginals do not tell the error of the plan: the tolerance is tightened until the plan is as near its reference as is wanted.
-        while (
-            answer.result is { Status: SolverStatus.Converged } found
-            && input.Error(found).L1 is var error
-            && error > input.Numbers.Tolerance
-        )
+        while (answer() is { Status: SolverStatus.Converged, Error: { } error } && error > input.Numbers.Tolerance)
         {
             tolerance *= Math.Min(0.5, input.Numbers.Tolerance / error);
             answer = Solve();
@@ -74,30 +80,49 @@ static class PeerTimings
             answer = Solve();
             seconds.Add(clock.Elapsed.TotalSeconds);
         }
-        return Print(seconds, answer.value, answer.result, input);
+        return Print(seconds, answer());
     }
 
-    static int Print(List<double> seconds, double? value, TransportResult? result, PeerCase input)
+    /// <summary>What is told of an answer, found when the clock no longer runs.</summary>
+    sealed record Answer(
+        double Cost,
+        SolverStatus Status = SolverStatus.Converged,
+        int? Iterations = null,
+        double? Error = null,
+        string Backend = "",
+        string Remark = ""
+    );
+
+    static Func<Answer> Of(double value) => () => new(value);
+
+    /// <summary>The mean cost and the worst error.</summary>
+    static Func<Answer> Of(SinkhornBatchResult result) =>
+        () =>
+            new(
+                result.TransportCosts.ToArray().Average(),
+                result.Converged ? SolverStatus.Converged : SolverStatus.Stalled,
+                result.Iterations.ToArray().Max(),
+                result.MarginalErrors.ToArray().Max(),
+                "managed"
+            );
+
+    static int Print(List<double> seconds, Answer answer)
     {
-        (double L1, double? Entry)? error = result is null ? null : input.Error(result);
-        SolverStatus status = result?.Status ?? SolverStatus.Converged;
         Console.WriteLine(
             JsonSerializer.Serialize(
                 new
                 {
                     seconds,
                     setup = 0.0,
-                    status = status.ToString(),
-                    iterations = result?.Iterations,
-                    marginalError = error?.L1,
-                    transportCost = value ?? input.Cost(result!),
-                    backend = result?.Backend ?? "",
-                    remark = error?.Entry is { } entry
-                        ? string.Create(CultureInfo.InvariantCulture, $"entries off by at most {entry:0.0e+00} of the largest")
-                        : "",
+                    status = answer.Status.ToString(),
+                    iterations = answer.Iterations,
+                    marginalError = answer.Error,
+                    transportCost = answer.Cost,
+                    backend = answer.Backend,
+                    remark = answer.Remark,
                 }
             )
         );
-        return status == SolverStatus.Converged ? 0 : 1;
+        return answer.Status == SolverStatus.Converged ? 0 : 1;
     }
 }

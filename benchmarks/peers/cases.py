@@ -18,10 +18,10 @@ class Case:
     """One block of the table: a problem in arrays and numbers. `inputs` gives points `x` and `y` or a matrix `costs`, and weights `a` and `b` where
     they are not equal."""
 
-    kind: str  # sinkhorn, points, papers, unbalanced, exact, line or sliced
+    kind: str  # sinkhorn, points, papers, unbalanced, batch, exact, line or sliced
     label: str
     inputs: Callable[[], dict[str, np.ndarray]]
-    strength: float = 0.0  # epsilon as a fraction of the largest cost; 0 without entropy
+    strength: float = 0.0  # epsilon as a fraction of the largest cost, in a batch of each problem's mean cost; 0 without entropy
     rho: float = 0.0  # price of missed marginals in cost units; 0 where they are held
     power: int = 2  # line and sliced: the p of W_p
     tolerance: float = 1e-6  # L1 error of the marginals; of the plan where marginals are not held
@@ -35,8 +35,8 @@ class Case:
 
     def write(self, folder: Path) -> None:
         arrays = self.inputs()
-        epsilon = 0.0
-        if self.strength:
+        epsilon = self.strength
+        if self.strength and self.kind != "batch":
             costs = arrays["costs"] if "costs" in arrays else cost_matrix(arrays["x"], arrays["y"])
             epsilon = self.strength * float(costs.max())
         if self.rho:
@@ -51,6 +51,12 @@ def clouds(count, dimension, width=1.5, shift=1.0):
     """A standard normal cloud, and a wider one that is shifted; the seed is the same for every size."""
     random = np.random.RandomState(0)
     return dict(x=random.randn(count, dimension), y=width * (shift + random.randn(count, dimension)))
+
+
+def small_clouds(problems, count):
+    """Points in the unit square, one problem a row."""
+    random = np.random.RandomState(0)
+    return dict(x=random.rand(problems, 2 * count), y=random.rand(problems, 2 * count))
 
 
 def random_costs(count):
@@ -110,11 +116,12 @@ def clouds_of_64(count):
 
 
 # The figures `newton` are iterations of POT's plain scaling (0.8.2) whose time regot's SSNS (regot-python 0.0.3) took for the same accuracy, on inputs of the
-# same law and on one machine. regot itself is not run: it has to be built by hand, with a C++ compiler and Eigen.
+# same law (but pictures of the MNIST set) and on one machine. regot itself is not run: it has to be built by hand, with a C++ compiler and Eigen.
 sinkhorn = partial(Case, "sinkhorn")
 points = partial(Case, "points", strength=0.001, tolerance=1e-9)
 papers = partial(Case, "papers", tolerance=1e-9, target=0.5)
 unbalanced = partial(Case, "unbalanced", strength=0.01, tolerance=1e-9, target=0.2)
+batch = partial(Case, "batch", strength=0.05, tolerance=1e-9)
 
 CASES = [
     *(sinkhorn(f"{n}-d2-eps{e:g}", partial(clouds, n, 2), strength=e) for n in (1000, 4000) for e in (0.01, 0.001)),
@@ -131,6 +138,7 @@ CASES = [
     ),
     *(papers(f"mixture-{n}-eps0.001", partial(mixture, n), strength=0.001) for n in (1000, 4000)),
     *(unbalanced(f"4000-rho{rho:g}-eps0.01", partial(uneven_clouds, 4000), rho=rho) for rho in (0.1, 1.0)),
+    batch("20-d2-x10000", partial(small_clouds, 10_000, 20)),
     *(Case("exact", f"{n}-d2", partial(clouds, n, 2)) for n in (1000, 2000, 5000)),
     *(Case("line", f"1000000-d1-p{p}", partial(clouds, 1_000_000, 1), power=p) for p in (1, 2)),
     Case("sliced", "10000-d64", partial(clouds, 10_000, 64)),
@@ -146,6 +154,7 @@ SHORT_CASES = [
     papers("digits-0-1-L1-eps0.01", partial(digits, 0, 1, "L1"), strength=0.01),
     papers("mixture-200-eps0.001", partial(mixture, 200), strength=0.001),
     unbalanced("200-rho0.1-eps0.01", partial(uneven_clouds, 200), rho=0.1),
+    batch("20-d2-x200", partial(small_clouds, 200, 20)),
     Case("exact", "300-d2", partial(clouds, 300, 2)),
     *(Case("line", f"10000-d1-p{p}", partial(clouds, 10_000, 1), power=p) for p in (1, 2)),
     Case("sliced", "500-d16", partial(clouds, 500, 16)),

@@ -68,7 +68,14 @@ static class CommandLine
         var solveArguments = new TransportArguments();
         solveArguments.AddProblemTo(solve);
         solveArguments.AddSolverTo(solve);
-        solve.SetAction(parse => console.Run(() => new SolveCommand(solveArguments, parse, console, isDistance: false).Run()));
+        solve.Add(solveArguments.Batch);
+        solve.SetAction(parse =>
+            console.Run(() =>
+                parse.GetValue(solveArguments.Batch) is null
+                    ? new SolveCommand(solveArguments, parse, console, isDistance: false).Run()
+                    : new BatchCommand(solveArguments, parse, console).Run()
+            )
+        );
         root.Add(solve);
 
         var distance = new Command("distance", "The Wasserstein distance W_p, its root taken.");

@@ -19,6 +19,7 @@ sealed class Outputs
     readonly string? _potentials;
     readonly string? _plot;
     readonly string? _gradient;
+    readonly string? _trace;
 
     public Outputs(TransportArguments arguments, ParseResult parse)
     {
@@ -26,10 +27,12 @@ sealed class Outputs
         _potentials = parse.GetValue(arguments.Potentials);
         _plot = parse.GetValue(arguments.Plot);
         _gradient = parse.GetValue(arguments.Gradient);
+        _trace = parse.GetValue(arguments.Trace);
         Check(_plan, "--plan", PlanRule, ".csv", ".npy", ".npz");
         Check(_potentials, "--potentials", "potentials are .npz", ".npz");
         Check(_plot, "--plot", "a picture is .svg", ".svg");
         Check(_gradient, "--gradient", "a gradient is .npz or .csv", ".npz", ".csv");
+        Check(_trace, "--trace", "a trace is .csv", ".csv");
         Check(parse.GetValue(arguments.Checkpoint), "--checkpoint", "a checkpoint is .npz", ".npz");
         CheckDistinct(arguments, parse);
     }
@@ -42,7 +45,7 @@ sealed class Outputs
             taken[FullPath(parse.GetValue(input)!)] = input.Name;
         foreach (
             Option<string?> input in (ReadOnlySpan<Option<string?>>)
-                [arguments.CostMatrix, arguments.WeightsSource, arguments.WeightsTarget]
+                [arguments.CostMatrix, arguments.WeightsSource, arguments.WeightsTarget, arguments.Batch]
         )
         {
             if (parse.GetValue(input) is { } path)
@@ -51,7 +54,7 @@ sealed class Outputs
         string? resumed = parse.GetValue(arguments.Resume) is { } state ? FullPath(state) : null;
         foreach (
             Option<string?> output in (ReadOnlySpan<Option<string?>>)
-                [arguments.Plan, arguments.Potentials, arguments.Plot, arguments.Gradient, arguments.Checkpoint]
+                [arguments.Plan, arguments.Potentials, arguments.Plot, arguments.Gradient, arguments.Trace, arguments.Checkpoint]
         )
         {
             if (parse.GetValue(output) is not { } path)
@@ -110,6 +113,16 @@ sealed class Outputs
             ("f", new NpyArray(potentials.F.ToArray(), potentials.F.Length)),
             ("g", new NpyArray(potentials.G.ToArray(), potentials.G.Length))
         );
+    }
+
+    /// <summary>Whether every iteration is to be noted.</summary>
+    public bool Traces => _trace is not null;
+
+    /// <summary>Writes the errors on the way where a file is wanted.</summary>
+    public void WriteTrace(Trace trace)
+    {
+        if (_trace is not null)
+            File.WriteAllText(_trace, trace.ToCsv());
     }
 
     /// <summary>Whether derivatives are wanted.</summary>

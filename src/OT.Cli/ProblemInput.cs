@@ -87,6 +87,18 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
     /// <summary>The problem, its geometry made here.</summary>
     public LinearProblem Build(bool entropic)
     {
+        Regularizer entropy = EntropyOf(arguments, parse);
+        return new LinearProblem(_geometry(), A, B)
+        {
+            Regularizer = entropic ? entropy : Regularizer.None,
+            PenaltyA = Penalty(arguments.RhoSource),
+            PenaltyB = Penalty(arguments.RhoTarget),
+        };
+    }
+
+    /// <summary>The entropy asked for; its default where none is.</summary>
+    public static Regularizer EntropyOf(TransportArguments arguments, ParseResult parse)
+    {
         string? scale = parse.GetValue(arguments.EpsilonScale);
         if (scale is not null && parse.GetValue(arguments.Epsilon) is null)
             throw new InputException("--epsilon-scale means nothing without --epsilon.");
@@ -97,14 +109,7 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
         )
             throw new InputException("--penalty means nothing without --rho-source or --rho-target.");
         EpsilonScale of = scale is null ? EpsilonScale.Absolute : TransportArguments.ParseScale(scale);
-        return new LinearProblem(_geometry(), A, B)
-        {
-            Regularizer = entropic
-                ? Regularizer.Entropy(parse.GetValue(arguments.Epsilon) is { } factor ? Epsilon.Of(factor, of) : null)
-                : Regularizer.None,
-            PenaltyA = Penalty(arguments.RhoSource),
-            PenaltyB = Penalty(arguments.RhoTarget),
-        };
+        return Regularizer.Entropy(parse.GetValue(arguments.Epsilon) is { } factor ? Epsilon.Of(factor, of) : null);
     }
 
     /// <summary>One line on masses that no plan can join, or null.</summary>

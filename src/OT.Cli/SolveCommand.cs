@@ -28,6 +28,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
     static readonly TimeSpan CheckpointInterval = TimeSpan.FromSeconds(5);
 
     readonly bool _json = parse.GetValue(arguments.Json);
+    readonly Trace _trace = new(console.Progress);
     readonly Lock _writing = new();
     volatile SinkhornState? _state;
     long _stateSaved = Stopwatch.GetTimestamp();
@@ -66,14 +67,14 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             throw new InputException(
                 $"--method assignment: {problem.A.Count} sources and {problem.B.Count} targets: it needs as many, with equal weights."
             );
-        TransportResult result = Solve(problem, method, backend, precision, resumed);
+        TransportResult result = Solve(problem, method, backend, precision, resumed, outputs);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
         var report = new Report
         {
             Status = result.Status.ToString(),
             Method = Name(method),
-            Why = why,
+            Why = result.Why.Length > 0 ? $"{why}; {result.Why}" : why,
             Value = result.Value,
             TransportCost = result.TransportCost,
             RegularizerValue = result.RegularizerValue,
@@ -160,6 +161,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         // The files come first: one that cannot be written leaves no report of a success behind.
         bool interrupted = console.Cancellation.IsCancellationRequested;
         outputs.Write(result, interrupted, console.Error);
+        outputs.WriteTrace(_trace);
         report.Write(console.Output, _json);
         bool good = result.Converged && verdict?.Standing is not Standing.Refused;
         return good && !interrupted ? CommandLine.Success : CommandLine.StoppedEarly;
@@ -197,7 +199,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         TransportMethod method,
         IBackend backend,
         Precision precision,
-        SinkhornState? resumed
+        SinkhornState? resumed,
+        Outputs outputs
     )
     {
         if (method == TransportMethod.Sinkhorn)
@@ -208,10 +211,10 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             {
                 Tolerance = Tolerance,
                 TimeLimit = TimeLimit,
-                Progress = console.Progress,
+                Progress = _trace,
                 Precision = precision,
                 // On large problems an iteration takes a second and more: each one is shown, and a checkpoint holds few of them back.
-                CheckEvery = large ? 1 : 10,
+                CheckEvery = large || outputs.Traces ? 1 : 10,
                 Checkpoint = checkpoint is null ? null : state => Keep(checkpoint, state),
                 CheckpointEvery = large ? 20 : 100,
             };
@@ -222,19 +225,31 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 ? sinkhorn.Solve(problem, console.Cancellation)
                 : sinkhorn.Solve(problem, resumed, console.Cancellation);
         }
+        if (method == TransportMethod.SparseNewton)
+        {
+            var newton = new SparseNewtonOptions
+            {
+                Tolerance = Tolerance,
+                TimeLimit = TimeLimit,
+                Progress = _trace,
+            };
+            if (parse.GetValue(arguments.MaxIterations) is { } steps)
+                newton = newton with { MaxIterations = (int)steps };
+            return new SparseNewton(newton, backend).Solve(problem, console.Cancellation);
+        }
         if (method == TransportMethod.Greenkhorn)
         {
             var greedy = new GreenkhornOptions
             {
                 Tolerance = Tolerance,
                 TimeLimit = TimeLimit,
-                Progress = console.Progress,
+                Progress = _trace,
             };
             if (parse.GetValue(arguments.MaxIterations) is { } sweeps)
                 greedy = greedy with { MaxIterations = (int)sweeps };
             return new Greenkhorn(greedy).Solve(problem, console.Cancellation);
         }
-        var exact = new ExactOptions { TimeLimit = TimeLimit, Progress = console.Progress };
+        var exact = new ExactOptions { TimeLimit = TimeLimit, Progress = _trace };
         if (parse.GetValue(arguments.MaxIterations) is { } limit)
             exact = exact with { MaxIterations = (int)limit };
         return method switch
@@ -263,10 +278,10 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         bool entropic = name switch
         {
             "auto" => strength,
-            "sinkhorn" or "greenkhorn" => true,
+            "sinkhorn" or "sparse-newton" or "greenkhorn" => true,
             "exact" or "network-simplex" or "assignment" or "univariate" => false,
             _ => throw new InputException(
-                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, greenkhorn."
+                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, greenkhorn."
             ),
         };
         if (!entropic)
@@ -279,6 +294,18 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         }
         if (name is "greenkhorn")
             Refuse(SinkhornsOwn, "greenkhorn: give --method sinkhorn.");
+        if (name is "sparse-newton")
+        {
+            Option[] others =
+            [
+                arguments.RhoSource,
+                arguments.RhoTarget,
+                arguments.Penalty,
+                arguments.Checkpoint,
+                arguments.Resume,
+            ];
+            Refuse([.. others, arguments.Precision], "sparse-newton: give --method sinkhorn.");
+        }
         return (name, entropic);
 
         void Refuse(Option[] options, string rest)
@@ -316,6 +343,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         TransportMethod method = asked switch
         {
             "sinkhorn" => TransportMethod.Sinkhorn,
+            "sparse-newton" => TransportMethod.SparseNewton,
             "greenkhorn" => TransportMethod.Greenkhorn,
             "univariate" => TransportMethod.Univariate,
             "assignment" => TransportMethod.Assignment,
@@ -329,6 +357,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         method switch
         {
             TransportMethod.Sinkhorn => "sinkhorn",
+            TransportMethod.SparseNewton => "sparse-newton",
             TransportMethod.Greenkhorn => "greenkhorn",
             TransportMethod.Univariate => "univariate",
             TransportMethod.Assignment => "assignment",

@@ -16,6 +16,11 @@ sealed class TransportArguments
             "Source points, one a row, or weights with --cost-matrix: .csv, .tsv, .npy, .npz:member, - for standard input.",
     };
     public readonly Argument<string> Target = new("TARGET") { Description = "Target points or weights." };
+    public readonly Option<string?> Batch = Text(
+        "--batch",
+        "OFFSETS",
+        "Many entropic problems in a row: two columns, where each begins in SOURCE and TARGET, and a last row with their lengths."
+    );
     public readonly Option<string?> Cost = Text(
         "--cost",
         "NAME",
@@ -111,6 +116,7 @@ sealed class TransportArguments
         "FILE",
         "Derivatives in points and weights of both sides: .npz arrays, .csv one row for each point."
     );
+    public readonly Option<string?> Trace = Text("--trace", "FILE.csv", "Iteration, seconds and marginal error of every check.");
     public readonly Option<string?> Checkpoint = Text(
         "--checkpoint",
         "FILE.npz",
@@ -180,7 +186,7 @@ sealed class TransportArguments
     {
         foreach (
             Option option in (ReadOnlySpan<Option>)
-                [Method, MaxIterations, TimeLimit, Backend, Threads, Precision, Memory, Plot, Checkpoint, Resume]
+                [Method, MaxIterations, TimeLimit, Backend, Threads, Precision, Memory, Plot, Trace, Checkpoint, Resume]
         )
             command.Add(option);
     }

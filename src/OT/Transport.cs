@@ -63,13 +63,15 @@ public static class Transport
         long bytes = method switch
         {
             TransportMethod.Sinkhorn => EntropicBytes(problem, backend, precision, limit),
+            TransportMethod.SparseNewton => EntropicBytes(problem, backend, precision, limit),
             TransportMethod.Greenkhorn => Greenkhorn.OwnBytes(problem.Geometry),
             _ => ExactBytes(problem, method),
         };
         if (bytes > limit)
         {
             string advice =
-                method != TransportMethod.Sinkhorn ? "With entropy, Sinkhorn needs O(n + m) for points."
+                method is not (TransportMethod.Sinkhorn or TransportMethod.SparseNewton)
+                    ? "With entropy, Sinkhorn needs O(n + m) for points."
                 : problem.Geometry is PointCloud ? "Allow more, or give fewer points."
                 : "Points in place of a stored matrix need O(n + m).";
             throw new ArgumentException(
@@ -246,10 +248,7 @@ public static class Transport
     static (TransportMethod, string) Pick(LinearProblem problem)
     {
         if (Sinkhorn.Supports(problem))
-            return (
-                TransportMethod.Sinkhorn,
-                problem.IsBalanced ? "the problem has entropy" : "the problem has entropy and penalised marginals"
-            );
+            return (TransportMethod.Sinkhorn, WhySinkhorn(problem));
         if (!problem.IsBalanced)
             throw new NotSupportedException(
                 "Penalised marginals are solved with entropy: set Regularizer = Regularizer.Entropy(...)."
@@ -272,6 +271,22 @@ public static class Transport
                 ? "an exact solve with equal weights on points, where it outruns an assignment solver"
                 : "an exact solve of a general problem"
         );
+    }
+
+    /// <summary>What the problem is, and how its costs will be read; which accelerations helped, the solver says.</summary>
+    static string WhySinkhorn(LinearProblem problem)
+    {
+        string why = problem.IsBalanced ? "the problem has entropy" : "the problem has entropy and penalised marginals";
+        string costs = problem.Geometry switch
+        {
+            Grid => "soft-minima along each axis of the grid",
+            CostMatrix => "costs read as they are stored",
+            PointCloud { GroundCost: GroundCost.SquaredEuclideanCost } when CostMatrix.TableBytes(problem.Geometry) == 0 =>
+                "costs made from points as they are needed",
+            _ when CostMatrix.TableBytes(problem.Geometry) > 0 => "costs tabulated, which is faster than making them again",
+            _ => "costs made row by row as they are needed",
+        };
+        return $"{why}; {costs}";
     }
 
     static bool IsConstant(Measure measure) => !measure.Weights.ContainsAnyExcept(measure.Weights[0]);

@@ -17,6 +17,9 @@ public enum TransportMethod
 
     /// <summary><see cref="Solvers.Entropic.Greenkhorn"/>, which is never chosen, but may be asked for.</summary>
     Greenkhorn,
+
+    /// <summary><see cref="Solvers.Entropic.SparseNewton"/>, which may be asked for: <see cref="Solvers.Entropic.Sinkhorn"/> takes steps of its kind where they pay.</summary>
+    SparseNewton,
 }
 
 /// <summary>Which solver fits a problem, and why.</summary>

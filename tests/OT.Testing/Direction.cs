@@ -67,6 +67,21 @@ public sealed record Direction(double[,]? Costs = null, double[]? A = null, doub
     public double Quotient(LinearProblem problem, Func<LinearProblem, double> value, double step = 1e-3) =>
         Stencil(t => value(Move(problem, t)), step);
 
+    /// <summary>
+    /// Refuses a derivative that is not the quotient. Where a step of 1e-3 is too long for the fourth order to hold (next to a vertex of the plans, all changes within
+    /// the small masses), one of a quarter decides, whose truncation is a 256th of the first's: a sixteenth of their difference is allowed.
+    /// </summary>
+    public void Check(LinearProblem problem, Func<LinearProblem, double> value, double derivative, double tolerance, string what)
+    {
+        const double step = 1e-3;
+        double first = Quotient(problem, value, step);
+        if (Math.Abs(first - derivative) <= tolerance)
+            return;
+        double second = Quotient(problem, value, step / 4);
+        // Rounding of the values counts four times as much.
+        Approx.Equal(second, derivative, (4 * tolerance) + (Math.Abs(first - second) / 16), what);
+    }
+
     /// <summary><c>F'(0)</c> by the five-point stencil, whose error is of order step⁴.</summary>
     public static double Stencil(Func<double, double> value, double step = 1e-3)
     {

@@ -88,38 +88,76 @@ public sealed record CostStatistics(double Min, double Max, double Mean, double 
         return double.NaN;
     }
 
-    /// <summary>What a piece of the rows holds; sums are those of deviations from the origin.</summary>
-    readonly record struct Part(double Min, double Max, long Count, double Sum, double Squares)
+    /// <summary>The mean of a table's finite costs, with the bits that <see cref="Of(Geometry, CancellationToken)"/> gives; allocates nothing.</summary>
+    internal static double MeanOf(ReadOnlySpan<double> costs, int rows, int columns)
     {
+        int first = 0;
+        while (first < costs.Length && !double.IsFinite(costs[first]))
+            first++;
+        if (first == costs.Length)
+            return 0;
+        double origin = costs[first];
+        int pieces = Math.Min(Pieces, rows);
+        Compensated sum = default;
+        long count = 0;
+        for (int k = 0; k < pieces; k++)
+        {
+            var part = new Part();
+            int end = (int)((k + 1L) * rows / pieces);
+            for (int i = (int)((long)k * rows / pieces); i < end; i++)
+                part.Add(costs.Slice(i * columns, columns), origin);
+            sum.Add(part.Sum);
+            count += part.Count;
+        }
+        return origin + (sum.Value / count);
+    }
+
+    /// <summary>What a piece of the rows holds; sums are those of deviations from the origin.</summary>
+    struct Part()
+    {
+        Compensated _sum;
+        Compensated _squares;
+
+        public double Min { get; private set; } = double.PositiveInfinity;
+        public double Max { get; private set; } = double.NegativeInfinity;
+        public long Count { get; private set; }
+        public readonly double Sum => _sum.Value;
+        public readonly double Squares => _squares.Value;
+
         public static Part Of(Geometry geometry, int start, int end, double origin, CancellationToken cancellation)
         {
             var row = new double[geometry.Columns];
-            double min = double.PositiveInfinity,
-                max = double.NegativeInfinity;
-            Compensated sum = default,
-                squares = default;
-            long count = 0;
+            var part = new Part();
             for (int i = start; i < end; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
                 geometry.CostRow(i, row);
-                double rowSum = 0,
-                    rowSquares = 0;
-                foreach (double c in row)
-                {
-                    if (double.IsPositiveInfinity(c))
-                        continue;
-                    count++;
-                    min = Math.Min(min, c);
-                    max = Math.Max(max, c);
-                    double deviation = c - origin;
-                    rowSum += deviation;
-                    rowSquares += deviation * deviation;
-                }
-                sum.Add(rowSum);
-                squares.Add(rowSquares);
+                part.Add(row, origin);
             }
-            return new Part(min, max, count, sum.Value, squares.Value);
+            return part;
+        }
+
+        public void Add(ReadOnlySpan<double> row, double origin)
+        {
+            double rowSum = 0,
+                rowSquares = 0,
+                min = Min,
+                max = Max;
+            long count = 0;
+            foreach (double c in row)
+            {
+                if (double.IsPositiveInfinity(c))
+                    continue;
+                count++;
+                min = Math.Min(min, c);
+                max = Math.Max(max, c);
+                double deviation = c - origin;
+                rowSum += deviation;
+                rowSquares += deviation * deviation;
+            }
+            (Min, Max, Count) = (min, max, Count + count);
+            _sum.Add(rowSum);
+            _squares.Add(rowSquares);
         }
     }
 

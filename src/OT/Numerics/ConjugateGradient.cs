@@ -16,7 +16,7 @@ internal static class ConjugateGradient
     /// <param name="product">S.</param>
     /// <param name="right">Right-hand side; overwritten by the residual.</param>
     /// <param name="inverseDiagonal">Jacobi preconditioner; entries of 0 take a variable out of the system.</param>
-    /// <param name="isSingular">Whether S maps the constant vector to 0: residuals and solution are then kept at mean 0.</param>
+    /// <param name="isSingular">Whether S maps the constant vector to 0: residuals are then kept at sum 0, and the solution is one of many.</param>
     /// <param name="tolerance">Relative residual at which to stop.</param>
     /// <param name="maxIterations">Products at most.</param>
     /// <param name="x">Receives the solution, or the last iterate.</param>
@@ -48,8 +48,6 @@ internal static class ConjugateGradient
         {
             for (int i = 0; i < scaled.Length; i++)
                 scaled[i] = inverseDiagonal[i] * residual[i];
-            if (isSingular)
-                Centre(scaled, inverseDiagonal);
             double next = Dot(residual, scaled);
             double share = iteration == 0 ? 0 : next / slope;
             slope = next;
@@ -71,8 +69,6 @@ internal static class ConjugateGradient
                 Centre(residual, inverseDiagonal);
             error = Math.Sqrt(Dot(residual, residual)) / start;
         }
-        if (isSingular)
-            Centre(x, inverseDiagonal);
         return new(iteration, error, false);
     }
 
@@ -85,14 +81,17 @@ internal static class ConjugateGradient
         }
     }
 
+    /// <summary>Takes the sum out, from each entry its diagonal's share: what is rounding of a heavy entry would be everything to a light one.</summary>
     static void Centre(Span<double> x, ReadOnlySpan<double> inverseDiagonal)
     {
-        int count = inverseDiagonal.Length - inverseDiagonal.Count(0);
-        double mean = Summation.Sum(x) / Math.Max(1, count);
+        double weight = 0;
+        foreach (double inverse in inverseDiagonal)
+            weight += inverse == 0 ? 0 : 1 / inverse;
+        double sum = Summation.Sum(x);
         for (int i = 0; i < x.Length; i++)
         {
             if (inverseDiagonal[i] != 0)
-                x[i] -= mean;
+                x[i] -= sum / inverseDiagonal[i] / weight;
         }
     }
 

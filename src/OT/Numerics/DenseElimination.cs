@@ -116,6 +116,34 @@ internal sealed class DenseElimination
             x[p] = _pivots[p] > 0 ? (x[p] + TensorPrimitives.Dot<double>(Row(p), x[..p])) / _pivots[p] : 0;
     }
 
+    /// <summary>Solves with the factor, and knows rounding from a flow; of the solutions of a graph without losses, one.</summary>
+    /// <param name="right">The right-hand side; overwritten.</param>
+    /// <param name="size">What each entry is the difference of: a net flow of no more than <paramref name="rounding"/> of it is none. Overwritten.</param>
+    /// <param name="rounding">Relative rounding of the right-hand side.</param>
+    /// <param name="solution">Receives x.</param>
+    /// <returns>False when a part of the graph that neither leaks nor is connected has a net flow: there is no solution, and 0 is returned there.</returns>
+    public bool Solve(Span<double> right, Span<double> size, double rounding, Span<double> solution)
+    {
+        bool solvable = true;
+        for (int p = Count - 1; p >= 0; p--)
+        {
+            // Between parts that hardly touch, the rounding of what flows inside them would be taken for a flow across.
+            if (Math.Abs(right[p]) <= rounding * size[p])
+                right[p] = 0;
+            if (_pivots[p] == 0)
+            {
+                solvable &= right[p] == 0;
+                continue;
+            }
+            TensorPrimitives.MultiplyAdd(Row(p), right[p] / _pivots[p], right[..p], right[..p]);
+            TensorPrimitives.MultiplyAdd(Row(p), size[p] / _pivots[p], size[..p], size[..p]);
+        }
+        right.CopyTo(solution);
+        for (int p = 0; p < Count; p++)
+            solution[p] = _pivots[p] > 0 ? (solution[p] + TensorPrimitives.Dot<double>(Row(p), solution[..p])) / _pivots[p] : 0;
+        return solvable;
+    }
+
     /// <summary>The share of what leaves a node that goes to another.</summary>
     double Share(int node, int to) => _pivots[node] > 0 ? Row(node)[to] / _pivots[node] : 0;
 

@@ -79,6 +79,12 @@ public sealed record Epsilon
             EpsilonScale.StandardDeviation => geometry.Statistics.StandardDeviation,
             _ => throw new ArgumentException($"{Scale} is not a scale."),
         };
+        return Resolve(statistic);
+    }
+
+    /// <summary>The value in cost units for a value of the statistic; 1 stands for an absolute one.</summary>
+    internal double Resolve(double statistic)
+    {
         double epsilon = statistic == 0 ? Factor : Factor * statistic;
         if (!(epsilon > 0) || double.IsInfinity(epsilon))
         {

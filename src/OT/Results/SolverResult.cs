@@ -19,7 +19,7 @@ public abstract class SolverResult
     /// <summary>What ran, in which precision; empty for solvers without a back end.</summary>
     public string Backend { get; init; } = "";
 
-    /// <summary>Which solver answered and why it was chosen.</summary>
+    /// <summary>Which solver answered, why it was chosen, and, where a solver chooses its means as it goes, which it took.</summary>
     public string Why
     {
         get => _why;
@@ -33,7 +33,7 @@ public abstract class SolverResult
     public bool Converged => Status == SolverStatus.Converged;
 
     /// <summary>Set by the front door on a result that nobody else has seen yet.</summary>
-    internal void Explain(string why) => _why = why;
+    internal void Explain(string why) => _why = _why.Length == 0 ? why : $"{why}; {_why}";
 
     /// <summary>Throws unless the stopping rule was met, for callers who want an exception.</summary>
     /// <exception cref="InvalidOperationException">The status is not <see cref="SolverStatus.Converged"/>.</exception>

@@ -49,8 +49,8 @@ public sealed class Greenkhorn : ISolver<LinearProblem, TransportResult>
                 "Greenkhorn needs Regularizer.Entropy and two hard marginals: use Sinkhorn for marginal penalties, NetworkSimplex for exact transport."
             );
         }
-        Sinkhorn.CheckMass(problem.A, "source");
-        Sinkhorn.CheckMass(problem.B, "target");
+        Sinkhorn.CheckMass(problem.A.Mass, "source");
+        Sinkhorn.CheckMass(problem.B.Mass, "target");
         using var backend = new ManagedBackend();
         EnsureFits(problem.Geometry, backend.MemoryLimit);
         using CancellationTokenSource limit = Sinkhorn.TimeLimited(_options, cancellation);
@@ -62,7 +62,7 @@ public sealed class Greenkhorn : ISolver<LinearProblem, TransportResult>
             CancellationToken scan =
                 (long)problem.A.Count * problem.B.Count > Sinkhorn.UninterruptedPairs ? limit.Token : default;
             epsilon = ((EntropyRegularizer)problem.Regularizer).Epsilon.Resolve(problem.Geometry, scan);
-            Sinkhorn.CheckResolution(problem.Geometry, epsilon, Precision.Float64);
+            Sinkhorn.CheckResolution(problem.Geometry.MagnitudeBound, epsilon, Precision.Float64);
             partners = Sinkhorn.WithPartners(problem, scan);
         }
         catch (OperationCanceledException)

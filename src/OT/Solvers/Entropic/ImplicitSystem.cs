@@ -37,7 +37,10 @@ internal sealed class ImplicitSystem
     readonly Side _other;
     readonly bool _byRows;
     readonly double[][]? _table;
-    readonly GroundedLaplacian? _factor;
+    readonly DenseElimination? _factor;
+
+    /// <summary>Kept bins from heavy to light: the last node to be eliminated is the one that multipliers are counted from, and light bins have huge ones.</summary>
+    readonly int[] _order = [];
 
     /// <summary>One side's diagonal <c>D = marginal + loss</c>, with <c>loss = ε w e^(−potential/ρ)/ρ</c>.</summary>
     sealed record Side(double[] Diagonal, double[] Loss, bool[] Alive);
@@ -52,7 +55,7 @@ internal sealed class ImplicitSystem
         _result = result;
         Threads = threads;
         LinearProblem problem = result.Problem;
-        (_aliveA, _aliveB) = (Alive(problem.A), Alive(problem.B));
+        (_aliveA, _aliveB) = (LiveRows.Alive(problem.A), LiveRows.Alive(problem.B));
         Rows = new LiveRows(result, factor, threads, cancellation);
         (double[] r, double[] c) = Marginals(cancellation);
         Side a = SideOf(r, Rows.A, _aliveA, result.Potentials!.F, problem.PenaltyA),
@@ -62,6 +65,7 @@ internal sealed class ImplicitSystem
         if (!factor)
             return;
         _table = Table();
+        _order = [.. Enumerable.Range(0, _table.Length).OrderByDescending(k => _kept.Diagonal[k])];
         _factor = Factor(_table, cancellation);
     }
 
@@ -74,8 +78,6 @@ internal sealed class ImplicitSystem
 
     /// <summary>Whether a target bin has weight.</summary>
     public ReadOnlySpan<bool> AliveB => _aliveB;
-
-    static bool[] Alive(Measure measure) => Array.ConvertAll(measure.Weights.ToArray(), w => w > 0);
 
     Side SideOf(double[] marginal, Measure weights, bool[] alive, ReadOnlySpan<double> potential, MarginalPenalty penalty)
     {
@@ -138,12 +140,11 @@ internal sealed class ImplicitSystem
     }
 
     /// <summary><c>S = D_k − P diag(1/D_o) Pᵀ</c>: couplings <c>W = P diag(1/D_o) Pᵀ</c>, losses <c>loss_k + P (loss_o/D_o)</c>.</summary>
-    GroundedLaplacian Factor(double[][] table, CancellationToken cancellation)
+    DenseElimination Factor(double[][] table, CancellationToken cancellation)
     {
         int k = table.Length;
-        var couplings = new double[k][];
-        double[] share = Divided(_other.Loss, _other.Diagonal),
-            losses = [.. _kept.Loss];
+        var factor = new DenseElimination(k, Threads);
+        double[] share = Divided(_other.Loss, _other.Diagonal);
         RowReduction.Sum(
             k,
             0,
@@ -152,14 +153,17 @@ internal sealed class ImplicitSystem
             cancellation: cancellation,
             action: (i, scaled, _) =>
             {
-                losses[i] = _kept.Alive[i] ? losses[i] + TensorPrimitives.Dot<double>(table[i], share) : 0;
-                Divided(table[i], _other.Diagonal, scaled);
-                couplings[i] = new double[i];
+                int at = _order[i];
+                factor.Losses[i] = _kept.Alive[at] ? _kept.Loss[at] + TensorPrimitives.Dot<double>(table[at], share) : 0;
+                Divided(table[at], _other.Diagonal, scaled);
+                Span<double> couplings = factor.Row(i);
                 for (int l = 0; l < i; l++)
-                    couplings[i][l] = TensorPrimitives.Dot<double>(scaled, table[l]);
+                    couplings[l] = TensorPrimitives.Dot<double>(scaled, table[_order[l]]);
             }
         );
-        return new GroundedLaplacian(couplings, losses, cancellation);
+        if (!factor.Eliminate(cancellation))
+            cancellation.ThrowIfCancellationRequested();
+        return factor;
     }
 
     /// <summary>Solves for one cotangent.</summary>
@@ -173,6 +177,11 @@ internal sealed class ImplicitSystem
     )
     {
         (Flow u, Flow v) = RightSides(f, g, plan, cancellation);
+        if (_result.Problem.IsBalanced)
+        {
+            CheckDefined(u, _byRows ? _kept : _other, "source");
+            CheckDefined(v, _byRows ? _other : _kept, "target");
+        }
         double[] p = SolveEmpty(u, _byRows ? _kept : _other),
             q = SolveEmpty(v, _byRows ? _other : _kept);
         MoveEmpty(u, v, p, q, cancellation);
@@ -199,8 +208,8 @@ internal sealed class ImplicitSystem
         double[] wanted = Norm(right) > rounding * Norm(size) ? right : new double[right.Length];
         var solution = new double[x.Length];
         (int iterations, SolverStatus status) = _factor is null
-            ? Iterate(product, [.. wanted], options, solution)
-            : (0, _factor.Solve([.. wanted], size, rounding, solution) ? SolverStatus.Converged : SolverStatus.NumericalFailure);
+            ? Iterate(product, wanted, options, solution)
+            : (0, Eliminate(_factor, wanted, size, rounding, solution));
 
         double residual = Residual(product, solution, wanted);
         var back = new double[y.Length];
@@ -216,7 +225,7 @@ internal sealed class ImplicitSystem
             throw new OperationCanceledException(cancellation);
         if (!double.IsFinite(TensorPrimitives.Sum<double>(p) + TensorPrimitives.Sum<double>(q)))
             status = SolverStatus.NumericalFailure;
-        else if (status == SolverStatus.Converged && residual > options.Tolerance)
+        else if (status == SolverStatus.Converged && !(residual <= options.Tolerance))
             status = SolverStatus.Stalled;
         return new ImplicitSolution(
             p,
@@ -228,6 +237,17 @@ internal sealed class ImplicitSystem
         );
     }
 
+    SolverStatus Eliminate(DenseElimination factor, double[] right, double[] size, double rounding, double[] solution)
+    {
+        double[] ordered = Array.ConvertAll(_order, k => right[k]),
+            sizes = Array.ConvertAll(_order, k => size[k]),
+            x = new double[solution.Length];
+        bool solvable = factor.Solve(ordered, sizes, rounding, x);
+        for (int k = 0; k < x.Length; k++)
+            solution[_order[k]] = x[k];
+        return solvable ? SolverStatus.Converged : SolverStatus.NumericalFailure;
+    }
+
     (int Iterations, SolverStatus Status) Iterate(
         Coupling product,
         double[] right,
@@ -235,15 +255,19 @@ internal sealed class ImplicitSystem
         double[] solution
     )
     {
+        // The system is linear: in units of its largest entry no square leaves the range of doubles.
+        double unit = Math.Abs(TensorPrimitives.MaxMagnitude<double>(right));
+        double[] scaled = unit == 0 ? [.. right] : Array.ConvertAll(right, value => value / unit);
         ConjugateGradient.Outcome outcome = ConjugateGradient.Solve(
             product.Schur,
-            right,
+            scaled,
             product.InverseDiagonal(),
             _result.Problem.IsBalanced,
             options.Tolerance,
             options.MaxIterations,
             solution
         );
+        TensorPrimitives.Multiply(solution, unit, solution);
         SolverStatus status =
             outcome.Residual <= options.Tolerance ? SolverStatus.Converged
             : outcome.Iterations >= options.MaxIterations ? SolverStatus.IterationLimit
@@ -298,6 +322,20 @@ internal sealed class ImplicitSystem
         return (u, v);
 
         double[] Scaled(double[] values) => Array.ConvertAll(values, value => eps * value);
+    }
+
+    /// <summary>Refuses losses of potentials that are any number.</summary>
+    static void CheckDefined(Flow flow, Side side, string name)
+    {
+        for (int k = 0; k < flow.Net.Length; k++)
+        {
+            if (side.Diagonal[k] == 0 && flow.Net[k] != 0)
+            {
+                throw new ArgumentException(
+                    $"No mass can reach {name} bin {k}, so its potential is any number: the loss must not depend on it."
+                );
+            }
+        }
     }
 
     /// <summary>An empty bin's potential depends on the others and none on it: its multiplier is known at once.</summary>
@@ -359,7 +397,15 @@ internal sealed class ImplicitSystem
         return scale == 0 ? 0 : Norm(rest) / scale;
     }
 
-    static double Norm(ReadOnlySpan<double> x) => TensorPrimitives.Norm(x);
+    /// <summary>L2 norm, in units of the largest entry.</summary>
+    static double Norm(ReadOnlySpan<double> x)
+    {
+        double unit = Math.Abs(TensorPrimitives.MaxMagnitude(x));
+        double sum = 0;
+        foreach (double value in x)
+            sum += value / unit * (value / unit);
+        return unit == 0 ? 0 : unit * Math.Sqrt(sum);
+    }
 
     static double[] Divided(double[] x, double[] by)
     {
@@ -378,8 +424,11 @@ internal sealed class ImplicitSystem
     sealed class Coupling(ImplicitSystem system, ICostOperator? op, CancellationToken cancellation)
     {
         readonly double[] _other = new double[system._other.Diagonal.Length];
-        readonly double[] _logA = VectorMath.LogWeights(system._result.Problem.A.Weights);
-        readonly double[] _logB = VectorMath.LogWeights(system._result.Problem.B.Weights);
+        readonly double[] _logA = Logs(system._result.Problem.A, system._aliveA);
+        readonly double[] _logB = Logs(system._result.Problem.B, system._aliveB);
+
+        static double[] Logs(Measure measure, bool[] alive) =>
+            VectorMath.LogWeights([.. alive.Select((lives, k) => lives ? measure.Weights[k] : 0)]);
 
         /// <summary><c>result = P x</c>, one value per kept bin.</summary>
         public void Apply(ReadOnlySpan<double> x, Span<double> result)

@@ -7,13 +7,16 @@ using OT.Results;
 namespace OT.Solvers.Entropic;
 
 /// <summary>
-/// The entropic plan with the empty bins alive: <c>P'_ij = a'_i b'_j exp((f_i + g_j − C_ij)/ε)</c> with a' = a where a &gt; 0 and 1 elsewhere, b' likewise.
+/// The entropic plan with the empty bins alive: <c>P'_ij = a'_i b'_j exp((f_i + g_j − C_ij)/ε)</c> with a' = a where a is more than nothing and 1 elsewhere, b' likewise.
 /// So the derivatives at an empty bin, which are those of <c>Σ_j b_j exp(…) = 1</c> and no limit of 0/0, come from the same rows.
 /// </summary>
 internal sealed class LiveRows
 {
     /// <summary>Between two empty bins nothing bounds P'.</summary>
     const double Largest = 1e300;
+
+    /// <summary>Weight, as a share of the mass, that counts as none.</summary>
+    const double Negligible = 1e-200;
 
     readonly PotentialPlan _plan;
     readonly bool _unbounded;
@@ -27,7 +30,7 @@ internal sealed class LiveRows
     public LiveRows(TransportResult result, bool store, int threads, CancellationToken cancellation)
     {
         LinearProblem problem = result.Problem;
-        (A, B) = (Alive(problem.A), Alive(problem.B));
+        (A, B) = (Filled(problem.A), Filled(problem.B));
         _plan = new PotentialPlan(problem.Geometry, A, B, result.Potentials!, result.Epsilon);
         _unbounded = !ReferenceEquals(A, problem.A) && !ReferenceEquals(B, problem.B);
         if (!store)
@@ -62,13 +65,18 @@ internal sealed class LiveRows
             TensorPrimitives.Min(values, Largest, values);
     }
 
-    static Measure Alive(Measure measure)
+    /// <summary>Which bins count as having weight: not those whose rows would lose digits to underflow, where the limit of no weight is exact.</summary>
+    public static bool[] Alive(Measure measure)
     {
-        if (!measure.Weights.Contains(0))
-            return measure;
-        double[] weights = measure.Weights.ToArray();
-        foreach (ref double weight in weights.AsSpan())
-            weight = weight == 0 ? 1 : weight;
-        return Measure.Of(weights);
+        var alive = new bool[measure.Count];
+        for (int k = 0; k < alive.Length; k++)
+            alive[k] = measure.Weights[k] > Negligible * measure.Mass;
+        return alive;
+    }
+
+    static Measure Filled(Measure measure)
+    {
+        bool[] alive = Alive(measure);
+        return alive.Contains(false) ? Measure.Of([.. alive.Select((lives, k) => lives ? measure.Weights[k] : 1)]) : measure;
     }
 }

@@ -59,6 +59,9 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
     /// <summary>The direction d at the columns of positive weight; 0 at the others.</summary>
     public ReadOnlySpan<double> Direction => _direction;
 
+    /// <summary>Entries of the thin plan.</summary>
+    public int Entries => _matrix.Entries;
+
     /// <summary>Forgets how long steps may be.</summary>
     public void Reset() => _radius = FirstRadius;
 

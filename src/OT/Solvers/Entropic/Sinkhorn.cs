@@ -20,7 +20,7 @@ namespace OT.Solvers.Entropic;
 /// </para>
 /// <para>See docs/theory/sinkhorn.md. Sources: Cuturi 2013; Schmitzer 2019; Thibault et al. 2021; Séjourné, Vialard, Peyré 2022.</para>
 /// </remarks>
-public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
+public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
 {
     /// <summary>Exponents <c>C/ε</c> are trusted to 2⁻⁸: ε must be at least this share of the largest cost.</summary>
     const double Float64Resolution = 1.0 / (1L << 44);
@@ -37,6 +37,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
 
     readonly SinkhornOptions _options;
     readonly IBackend? _backend;
+    readonly bool _honoured;
 
     /// <summary>Configures the solver.</summary>
     /// <param name="options">Tolerance, limits, acceleration; defaults when left out.</param>
@@ -47,6 +48,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         _options = options ?? new SinkhornOptions();
         _options.Validate();
         _backend = backend;
+        _honoured = SmallSinkhorn.Honours(_options);
     }
 
     /// <summary>Problems up to so many pairs get an epsilon and an answer even when the time limit is zero.</summary>
@@ -88,8 +90,8 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 "Sinkhorn needs an entropic regulariser: set LinearProblem.Regularizer to Regularizer.Entropy(...), or use NetworkSimplex for exact transport."
             );
         }
-        CheckMass(problem.A, "source");
-        CheckMass(problem.B, "target");
+        CheckMass(problem.A.Mass, "source");
+        CheckMass(problem.B.Mass, "target");
         using CancellationTokenSource limit = TimeLimited(_options, cancellation);
         double epsilon = double.NaN;
         (bool[] Rows, bool[] Columns) partners;
@@ -98,7 +100,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
             // Problems of a million pairs and less are looked at in milliseconds, whatever the limit.
             CancellationToken scan = (long)problem.A.Count * problem.B.Count > UninterruptedPairs ? limit.Token : default;
             epsilon = ((EntropyRegularizer)problem.Regularizer).Epsilon.Resolve(problem.Geometry, scan);
-            CheckResolution(problem.Geometry, epsilon, _options.Precision);
+            CheckResolution(problem.Geometry.MagnitudeBound, epsilon, _options.Precision);
             partners = WithPartners(problem, scan);
         }
         catch (OperationCanceledException)
@@ -127,6 +129,8 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         }
         if (WhyInfeasible(problem, partners.Rows, partners.Columns) is { } reason)
             return WithoutPlan(problem, epsilon, SolverStatus.Infeasible, reason);
+        if (start is null && !limit.IsCancellationRequested && SolveSmall(problem, epsilon) is { } small)
+            return small;
 
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
         using var run = new SinkhornRun(
@@ -164,24 +168,24 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
         return limit;
     }
 
-    internal static void CheckMass(Measure measure, string side)
+    internal static void CheckMass(double mass, string side)
     {
-        if (measure.Mass is not (>= 1 / LargestMass and <= LargestMass))
+        if (mass is not (>= 1 / LargestMass and <= LargestMass))
         {
             throw new ArgumentException(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"The {side} mass is {measure.Mass:G6}. KL(P | a ⊗ b) holds its square: scale the weights to a mass between {1 / LargestMass:G1} and {LargestMass:G1}."
+                    $"The {side} mass is {mass:G6}. KL(P | a ⊗ b) holds its square: scale the weights to a mass between {1 / LargestMass:G1} and {LargestMass:G1}."
                 )
             );
         }
     }
 
-    internal static void CheckResolution(Geometry geometry, double epsilon, Precision precision)
+    internal static void CheckResolution(double bound, double epsilon, Precision precision)
     {
         double smallest = Math.Max(
             SmallestEpsilon,
-            geometry.MagnitudeBound * (precision == Precision.Float64 ? Float64Resolution : Float32Resolution)
+            bound * (precision == Precision.Float64 ? Float64Resolution : Float32Resolution)
         );
         if (epsilon < smallest)
         {
@@ -192,7 +196,7 @@ public sealed class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 )
             );
         }
-        double largest = geometry.MagnitudeBound * LargestEpsilon;
+        double largest = bound * LargestEpsilon;
         if (epsilon > largest && largest > 0)
         {
             throw new ArgumentException(

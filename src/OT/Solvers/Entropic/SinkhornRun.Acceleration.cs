@@ -93,6 +93,8 @@ internal sealed partial class SinkhornRun
         if (!_newton.Compute(point, NewtonDamping * Math.Min(1, error), _limit))
             return false;
         _newton.Step(point, _g);
+        _newtonSteps++;
+        _thinEntries = Math.Max(_thinEntries, _newton.Entries);
         return true;
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics.Tensors;
 using OT.Backends;
 using OT.Numerics;
@@ -123,6 +124,7 @@ internal sealed partial class SinkhornRun
             Errors = _errors.ToImmutable(),
             Backend = backend,
             Message = $"{_message} {message}".Trim(),
+            Why = Account(),
             Plan = plan,
             Potentials = potentials,
             Epsilon = _epsilon,
@@ -132,6 +134,26 @@ internal sealed partial class SinkhornRun
             PenaltyValueB = penaltyB,
             MarginalError = error,
         };
+    }
+
+    /// <summary>What helped: epsilon scaling, floats, Newton's steps.</summary>
+    string Account()
+    {
+        var parts = new List<string>();
+        if (_annealed > 0)
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{_annealed} iterations of epsilon scaling"));
+        if (_inFloats > 0 && _options.Precision == Precision.Float64)
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{_inFloats} iterations in floats"));
+        if (_newtonSteps > 0)
+        {
+            parts.Add(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{_newtonSteps} Newton steps on thin plans of at most {_thinEntries} entries"
+                )
+            );
+        }
+        return string.Join(", ", parts);
     }
 
     /// <summary>Potentials of a larger ε, taken down so far that the target's plan cannot overflow: at ε_k, <c>f_i + g_j − C_ij ≤ −ε_k log b_j</c>.</summary>

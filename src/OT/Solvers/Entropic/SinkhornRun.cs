@@ -105,6 +105,10 @@ internal sealed partial class SinkhornRun : IDisposable
     SemiDualNewton? _newton;
     int _newtonFrom;
     int _newtonRefusals;
+    int _newtonSteps;
+    int _thinEntries;
+    int _annealed;
+    int _inFloats;
     int _levelStart;
     bool _byNewton;
     bool _accelerated;
@@ -307,6 +311,7 @@ internal sealed partial class SinkhornRun : IDisposable
         for (double level = start; level > _epsilon * (1 + 1e-9); level *= decay)
         {
             SolverStatus status = Iterate(level, AnnealedError * Mass, _iteration + _schedule.IterationsPerLevel);
+            _annealed = _iteration;
             if (status is SolverStatus.Cancelled or SolverStatus.TimeLimit or SolverStatus.NumericalFailure)
                 return status;
         }
@@ -395,6 +400,7 @@ internal sealed partial class SinkhornRun : IDisposable
     {
         int made = _operator.Iterate(count, step, _f, _g, out double error);
         _iteration += made;
+        _inFloats += _precision == Precision.Float32 ? made : 0;
         if (_operator.Interrupted)
             return _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
         if (double.IsNaN(error))

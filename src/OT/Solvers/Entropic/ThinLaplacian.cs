@@ -30,6 +30,9 @@ internal sealed class ThinLaplacian(int n, int m, int threads)
     /// <summary>Nodes, n + m.</summary>
     public int Count => n + m;
 
+    /// <summary>Entries of the thin plan.</summary>
+    public int Entries => _neighbours.Length / 2;
+
     /// <summary>Orders looked for so far.</summary>
     public int Analyses { get; private set; }
 

@@ -100,16 +100,17 @@ public class ImplicitGradientTests
 
         Direction costs = Direction.OfCosts(problem, seed + 1);
         (double sum, double terms) = Direction.Along(gradient.Cost().Values, costs.Costs!.Cast<double>().ToArray());
-        Approx.Equal(costs.Quotient(problem, At), sum, Tolerance * (size + terms), "in C");
+        costs.Check(problem, At, sum, Tolerance * (size + terms), "in C");
 
         Direction weights = Direction.OfWeights(problem, seed + 2);
         (double inA, double termsA) = Direction.Along(gradient.A, weights.A);
         (double inB, double termsB) = Direction.Along(gradient.B, weights.B);
-        Approx.Equal(weights.Quotient(problem, At), inA + inB, Tolerance * (size + termsA + termsB), "in the weights");
+        weights.Check(problem, At, inA + inB, Tolerance * (size + termsA + termsB), "in the weights");
 
         Direction epsilon = Direction.OfEpsilon(problem);
-        Approx.Equal(
-            epsilon.Quotient(problem, At),
+        epsilon.Check(
+            problem,
+            At,
             gradient.Epsilon * epsilon.Epsilon,
             Tolerance * (size + terms + Math.Abs(gradient.Epsilon * epsilon.Epsilon)),
             "in ε"
@@ -321,6 +322,38 @@ public class ImplicitGradientTests
         Assert.Equal(quotient, expected, 1e-9);
     }
 
+    /// <summary>A weight of next to nothing has a multiplier of next to infinity, which must not swallow the others' digits.</summary>
+    [Theory]
+    [InlineData(1e-18, 1024)]
+    [InlineData(1e-300, 1024)]
+    [InlineData(1e-18, 0)]
+    [InlineData(1e-300, 0)]
+    public void Tiny_weights(double tiny, int maxNodes)
+    {
+        LinearProblem Problem(double first) =>
+            EntropicCase.Of(
+                new PointCloud(EntropicCase.Square(4, 5), EntropicCase.Square(5, 6)),
+                [first, 0.3, 0.3, 0.4],
+                [.2, .2, .1, .3, .2],
+                0.1
+            );
+        var loss = new Loss(Problem(0), 4, potentials: true);
+        PlanGradient Of(double first) =>
+            new ImplicitGradient(Solve(Problem(first)), new ImplicitGradientOptions { MaxNodes = maxNodes }).Pullback(
+                loss.Cotangent,
+                TestContext.Current.CancellationToken
+            );
+        PlanGradient empty = Of(0),
+            nearly = Of(tiny);
+        Assert.True(empty.Converged, empty.Message);
+        Assert.True(nearly.Converged, nearly.Message);
+        double size = empty.A.ToArray().Max(Math.Abs);
+        Approx.Equal(empty.A, nearly.A, 1e-8 * size, "A");
+        Approx.Equal(empty.B, nearly.B, 1e-8 * size, "B");
+        Approx.Equal(empty.Cost().Values, nearly.Cost().Values, 1e-8 * size, "C");
+        Assert.Equal(empty.Epsilon, nearly.Epsilon, 1e-8 * (1 + Math.Abs(empty.Epsilon)));
+    }
+
     /// <summary>Potentials across parts that no mass connects: said, not guessed.</summary>
     [Fact]
     public void Unconnected_parts_are_reported()
@@ -432,6 +465,14 @@ public class ImplicitGradientTests
         Assert.ThrowsAny<ArgumentException>(() => new ImplicitGradient(Solve(problem), new() { MaxIterations = -1 }));
         Assert.Throws<NotSupportedException>(() => gradient.HessianInPoints(new Matrix(2, 1), new Matrix(3, 1), token));
         Assert.ThrowsAny<ArgumentException>(() => gradient.HessianInWeights([1, 0], [0, 0, 0], token));
+        double inf = double.PositiveInfinity;
+        var dead = new ImplicitGradient(Solve(EntropicCase.Of(new CostMatrix(2, 1, [inf, 1]), [0, 1], [1], 1)));
+        Assert.Contains(
+            "source bin 0",
+            Assert.Throws<ArgumentException>(() => dead.Pullback(PlanCotangent.OfPotentials([1, 0], [1]), token)).Message,
+            StringComparison.Ordinal
+        );
+        Assert.True(dead.Pullback(PlanCotangent.OfPotentials([0, 1], [1]), token).Converged);
         // With a penalty nothing is free, so nothing is refused.
         PlanGradient free = new ImplicitGradient(Solve(problem.Penalised(1, double.PositiveInfinity))).Pullback(
             PlanCotangent.OfPotentials([1, 0], [0, 0, 0]),

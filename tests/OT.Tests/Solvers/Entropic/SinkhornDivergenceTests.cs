@@ -11,7 +11,8 @@ namespace OT.Tests.Solvers.Entropic;
 /// <summary>The divergence: its published value, its sign, its gradients, and every way it may end.</summary>
 public class SinkhornDivergenceTests
 {
-    static readonly SinkhornOptions s_tight = new() { Tolerance = 1e-13, MaxIterations = 100_000 };
+    // Exponents of 20 and sums of ten terms round to 1e-14: one in a hundred cases does not reach 1e-13.
+    static readonly SinkhornOptions s_tight = new() { Tolerance = 1e-12, MaxIterations = 100_000 };
 
     static LinearProblem Problem(
         double[] x,
