@@ -144,7 +144,7 @@ CASES = [
     Case("sliced", "10000-d64", partial(clouds, 10_000, 64)),
 ]
 
-# Seconds in all: proves that the pieces work, measures nothing.
+# Seconds in all: proves that the pieces work, measures nothing; its `newton` figures are no solver's.
 SHORT_CASES = [
     sinkhorn("300-d2-eps0.01", partial(clouds, 300, 2), strength=0.01),
     points("200-d2-eps0.01", partial(clouds, 200, 2), strength=0.01, also=("POT sinkhorn_stabilized", "POT sinkhorn_log"), target=1),
