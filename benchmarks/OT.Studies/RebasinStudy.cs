@@ -7,7 +7,7 @@ using OT.Visuals;
 namespace OT.Studies;
 
 /// <summary>Re-basin on planted permutations and on networks trained apart: docs/theory/rebasin.md.</summary>
-static class RebasinStudy
+sealed class RebasinStudy : TableStudy
 {
     const int Pairs = 3;
 
@@ -21,7 +21,11 @@ static class RebasinStudy
         ("Sinkhorn RandomPoint", 0.026, 0.946, 0.128),
     ];
 
-    public static void Run(StudyOutput output, bool isShort)
+    public override string Name => "rebasin";
+
+    public override string Description => "Re-basin: planted permutations and linear mode connectivity";
+
+    protected override void Run(StudyOutput output, bool isShort)
     {
         output.Line($"# Re-basin");
         output.Line($"");

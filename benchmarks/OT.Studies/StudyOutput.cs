@@ -4,7 +4,7 @@ using System.Text;
 namespace OT.Studies;
 
 /// <summary>What a study leaves behind: NAME.md, NAME.csv and pictures, and whether its claims hold.</summary>
-sealed class StudyOutput(string name, string folder)
+sealed class StudyOutput(string name, string folder, TextWriter output)
 {
     readonly StringBuilder _text = new();
     readonly StringBuilder _rows = new();
@@ -14,7 +14,7 @@ sealed class StudyOutput(string name, string folder)
     public void Line(FormattableString line)
     {
         string text = line.ToString(CultureInfo.InvariantCulture);
-        Console.WriteLine(text);
+        output.WriteLine(text);
         _text.Append(text).Append('\n');
     }
 

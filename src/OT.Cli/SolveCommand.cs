@@ -5,6 +5,7 @@ using OT.Backends;
 using OT.IO;
 using OT.Problems;
 using OT.Results;
+using OT.Solvers.Convex;
 using OT.Solvers.Entropic;
 using OT.Solvers.Exact;
 
@@ -68,6 +69,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 $"--method assignment: {problem.A.Count} sources and {problem.B.Count} targets: it needs as many, with equal weights."
             );
         TransportResult result = Solve(problem, method, backend, precision, resumed, outputs);
+        bool onBackend = entropic || method == TransportMethod.MirrorSinkhorn;
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
         var report = new Report
@@ -85,11 +87,11 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             Epsilon = entropic ? result.Epsilon : 0,
             // Exact solvers run on no back end: they are managed code.
             Backend =
-                !entropic ? "managed"
+                !onBackend ? "managed"
                 : result.Backend.Length > 0 ? result.Backend
                 : backend.Name,
             Precision = entropic && precision == Precision.Float32 ? "single" : "double",
-            Threads = entropic ? backend.Threads : 1,
+            Threads = onBackend ? backend.Threads : 1,
             Rows = problem.Geometry.Rows,
             Columns = problem.Geometry.Columns,
             Seconds = seconds,
@@ -225,6 +227,13 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 ? sinkhorn.Solve(problem, console.Cancellation)
                 : sinkhorn.Solve(problem, resumed, console.Cancellation);
         }
+        if (method == TransportMethod.MirrorSinkhorn)
+        {
+            var mirror = new MirrorSinkhornOptions { TimeLimit = TimeLimit, Progress = _trace };
+            if (parse.GetValue(arguments.MaxIterations) is { } most)
+                mirror = mirror with { MaxIterations = (int)most };
+            return new MirrorSinkhorn(mirror, backend).Solve(problem, console.Cancellation);
+        }
         if (method == TransportMethod.SparseNewton)
         {
             var newton = new SparseNewtonOptions
@@ -279,17 +288,20 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         {
             "auto" => strength,
             "sinkhorn" or "sparse-newton" or "greenkhorn" => true,
-            "exact" or "network-simplex" or "assignment" or "univariate" => false,
+            "exact" or "network-simplex" or "assignment" or "univariate" or "mirror-sinkhorn" => false,
             _ => throw new InputException(
-                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, greenkhorn."
+                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn."
             ),
         };
         if (!entropic)
         {
             Option[] strengths = [arguments.Epsilon, arguments.EpsilonScale];
+            // Mirror Sinkhorn runs on a back end, for the exact problem.
+            bool mirror = name is "mirror-sinkhorn";
+            Option[] others = mirror ? [.. SinkhornsOwn.Except([arguments.Threads, arguments.Backend])] : SinkhornsOwn;
             Refuse(
-                [.. strengths, .. SinkhornsOwn],
-                $"an exact method: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
+                [.. strengths, .. others],
+                $"{(mirror ? name : "an exact method")}: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
             );
         }
         if (name is "greenkhorn")
@@ -343,6 +355,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         TransportMethod method = asked switch
         {
             "sinkhorn" => TransportMethod.Sinkhorn,
+            "mirror-sinkhorn" => TransportMethod.MirrorSinkhorn,
             "sparse-newton" => TransportMethod.SparseNewton,
             "greenkhorn" => TransportMethod.Greenkhorn,
             "univariate" => TransportMethod.Univariate,
@@ -357,6 +370,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         method switch
         {
             TransportMethod.Sinkhorn => "sinkhorn",
+            TransportMethod.MirrorSinkhorn => "mirror-sinkhorn",
             TransportMethod.SparseNewton => "sparse-newton",
             TransportMethod.Greenkhorn => "greenkhorn",
             TransportMethod.Univariate => "univariate",

@@ -50,7 +50,7 @@ sealed class TransportArguments
     public readonly Option<string?> Method = Text(
         "--method",
         "NAME",
-        "auto (default), exact, network-simplex, assignment, univariate, sinkhorn, greenkhorn. auto is sinkhorn with --epsilon or --rho-*, else exact."
+        "auto (default), exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn. auto is sinkhorn with --epsilon or --rho-*, else exact."
     );
     public readonly Option<double?> Epsilon = Positive(
         "--epsilon",
@@ -92,7 +92,7 @@ sealed class TransportArguments
         "N",
         0,
         int.MaxValue,
-        "Iterations at most; 10000 for sinkhorn and no limit for exact methods when left out."
+        "Iterations at most; 10000 for sinkhorn, 1000 for mirror-sinkhorn and no limit for exact methods when left out."
     );
     public readonly Option<double?> TimeLimit = Positive("--time-limit", "SECONDS", "Wall-clock time of the solve at most.");
     public readonly Option<string?> Backend = Text("--backend", "NAME", "auto (default), or a name that 'ot backends' lists.");

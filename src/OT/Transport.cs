@@ -62,8 +62,12 @@ public static class Transport
         long limit = Limit(memoryLimit);
         long bytes = method switch
         {
-            TransportMethod.Sinkhorn => EntropicBytes(problem, backend, precision, limit),
-            TransportMethod.SparseNewton => EntropicBytes(problem, backend, precision, limit),
+            TransportMethod.Sinkhorn or TransportMethod.SparseNewton or TransportMethod.MirrorSinkhorn => EntropicBytes(
+                problem,
+                backend,
+                precision,
+                limit
+            ),
             TransportMethod.Greenkhorn => Greenkhorn.OwnBytes(problem.Geometry),
             _ => ExactBytes(problem, method),
         };

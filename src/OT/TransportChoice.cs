@@ -1,6 +1,6 @@
 namespace OT;
 
-/// <summary>The solvers that <see cref="Transport"/> picks from.</summary>
+/// <summary>Solvers of linear problems; <see cref="Transport"/> picks from all but <see cref="MirrorSinkhorn"/>.</summary>
 public enum TransportMethod
 {
     /// <summary><see cref="Solvers.Entropic.Sinkhorn"/>.</summary>
@@ -20,6 +20,9 @@ public enum TransportMethod
 
     /// <summary><see cref="Solvers.Entropic.SparseNewton"/>, which may be asked for: <see cref="Solvers.Entropic.Sinkhorn"/> takes steps of its kind where they pay.</summary>
     SparseNewton,
+
+    /// <summary><see cref="Solvers.Convex.MirrorSinkhorn"/>, where it is asked for by name.</summary>
+    MirrorSinkhorn,
 }
 
 /// <summary>Which solver fits a problem, and why.</summary>

@@ -16,7 +16,7 @@ public sealed class TransportResult : SolverResult
     /// <summary>The dual potentials, where the solver has them.</summary>
     public Potentials? Potentials { get; init; }
 
-    /// <summary>The absolute ε used, in cost units; 0 for problems without entropy.</summary>
+    /// <summary>The absolute ε used, in cost units; 0 for problems without entropy, but for the last temperature of an annealed solver.</summary>
     public double Epsilon { get; init; }
 
     /// <summary><c>⟨C, P⟩</c> alone; no root is taken of a squared cost.</summary>

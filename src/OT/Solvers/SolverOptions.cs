@@ -19,6 +19,17 @@ public abstract record SolverOptions
     /// <summary>Receives progress while the solver runs, on the solver's thread; null by default.</summary>
     public IProgress<SolverProgress>? Progress { get; init; }
 
+    /// <summary>Cancelled with the caller's token or at the time limit. Timers count at most 49 days; a longer limit is none.</summary>
+    internal CancellationTokenSource Limit(CancellationToken cancellation)
+    {
+        var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        if (TimeLimit == TimeSpan.Zero)
+            limit.Cancel();
+        else if (TimeLimit != Timeout.InfiniteTimeSpan && TimeLimit.TotalMilliseconds < int.MaxValue)
+            limit.CancelAfter(TimeLimit);
+        return limit;
+    }
+
     /// <summary>Refuses values out of range; called by solvers' constructors.</summary>
     internal virtual void Validate()
     {

@@ -53,7 +53,7 @@ public sealed class Greenkhorn : ISolver<LinearProblem, TransportResult>
         Sinkhorn.CheckMass(problem.B.Mass, "target");
         using var backend = new ManagedBackend();
         EnsureFits(problem.Geometry, backend.MemoryLimit);
-        using CancellationTokenSource limit = Sinkhorn.TimeLimited(_options, cancellation);
+        using CancellationTokenSource limit = _options.Limit(cancellation);
         SolverStatus Stopped() => cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
         double epsilon = double.NaN;
         (bool[] Rows, bool[] Columns) partners;

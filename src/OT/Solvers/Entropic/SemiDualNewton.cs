@@ -17,10 +17,8 @@ namespace OT.Solvers.Entropic;
 /// </para>
 /// </remarks>
 /// <param name="geometry">The costs C, n × m.</param>
-/// <param name="a">Source weights.</param>
-/// <param name="b">Target weights; columns without weight have no part in the system.</param>
 /// <param name="threads">Threads that share the work, which changes no bit of it.</param>
-internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, int threads)
+internal sealed class SemiDualNewton(Geometry geometry, int threads)
 {
     /// <summary>Longest first step, in units of ε; steps grow fourfold and shrink to a quarter.</summary>
     const double FirstRadius = 2;
@@ -30,16 +28,17 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
     /// <summary>Sparse multiply-adds in whose time an entry finds its place in the order.</summary>
     const double AnalysisWork = 100;
 
-    readonly double[] _direction = new double[b.Length];
-    readonly ThinLaplacian _matrix = new(a.Length, b.Length, threads);
-    readonly double[] _from = new double[b.Length];
+    readonly double[] _direction = new double[geometry.Columns];
+    readonly ThinLaplacian _matrix = new(geometry.Rows, geometry.Columns, threads);
+    readonly double[] _from = new double[geometry.Columns];
     double _radius = FirstRadius;
     double _share;
 
     /// <summary>The point a direction is wanted at.</summary>
     /// <param name="F">Soft-minima of the rows at g: they make each row of q sum to 1.</param>
     /// <param name="G">g.</param>
-    /// <param name="RowMass">r: a, or <c>a exp(−f/ρ_a)</c> where a is penalised.</param>
+    /// <param name="B">Target weights; columns without weight have no part in the system.</param>
+    /// <param name="RowMass">r; rows without mass have no part: a, or <c>a exp(−f/ρ_a)</c> where a is penalised.</param>
     /// <param name="ColumnMass">c.</param>
     /// <param name="Wanted">b̂: b, or <c>b exp(−g/ρ_b)</c> where b is penalised.</param>
     /// <param name="Epsilon">ε.</param>
@@ -48,6 +47,7 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
     public sealed record Point(
         double[] F,
         double[] G,
+        double[] B,
         double[] RowMass,
         double[] ColumnMass,
         double[] Wanted,
@@ -74,8 +74,8 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
     /// <returns>What it would take, in sparse multiply-adds of about a nanosecond; infinite when it does not fit.</returns>
     public double Look(Point point, double threshold, long bytes, double budget, CancellationToken cancellation)
     {
-        int n = a.Length,
-            m = b.Length;
+        int n = geometry.Rows,
+            m = geometry.Columns;
         // An entry takes its place in the plan twice, in the factor, and in what lists waste. A factor takes no less time for it than a full row's share.
         double few = ThinLaplacian.SparseEntries * (double)(n + m),
             worthwhile = Math.Max(few, budget / (ThinLaplacian.DenseShare * 0.5 * m));
@@ -85,7 +85,7 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
             point.F,
             point.G,
             point.RowMass,
-            b,
+            point.B,
             point.Epsilon,
             threshold,
             absolute: false,
@@ -110,24 +110,24 @@ internal sealed class SemiDualNewton(Geometry geometry, double[] a, double[] b, 
     /// <returns>Whether there is a finite direction; false when cancelled, too.</returns>
     public bool Compute(Point point, double damping, CancellationToken cancellation)
     {
-        int n = a.Length;
+        int n = geometry.Rows;
         double[] losses = new double[_matrix.Count],
             right = new double[_matrix.Count];
         for (int i = 0; i < n; i++)
             losses[i] = point.RowMass[i] * ((1 / point.TauA) - 1);
-        for (int j = 0; j < b.Length; j++)
+        for (int j = 0; j < _direction.Length; j++)
         {
             double c = point.ColumnMass[j];
             losses[n + j] = (damping * c) + (point.Epsilon * point.Wanted[j] / point.RhoB);
-            right[n + j] = b[j] > 0 ? point.Epsilon * (point.Wanted[j] - c) : 0;
+            right[n + j] = point.B[j] > 0 ? point.Epsilon * (point.Wanted[j] - c) : 0;
         }
         Array.Clear(_direction);
         if (!_matrix.Factor(losses, cancellation))
             return false;
         var solution = new double[_matrix.Count];
         _matrix.Solve(right, solution);
-        for (int j = 0; j < b.Length; j++)
-            _direction[j] = b[j] > 0 ? solution[n + j] : 0;
+        for (int j = 0; j < _direction.Length; j++)
+            _direction[j] = point.B[j] > 0 ? solution[n + j] : 0;
         return double.IsFinite(TensorPrimitives.Sum<double>(_direction));
     }
 

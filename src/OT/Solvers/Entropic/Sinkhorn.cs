@@ -92,7 +92,7 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
         }
         CheckMass(problem.A.Mass, "source");
         CheckMass(problem.B.Mass, "target");
-        using CancellationTokenSource limit = TimeLimited(_options, cancellation);
+        using CancellationTokenSource limit = _options.Limit(cancellation);
         double epsilon = double.NaN;
         (bool[] Rows, bool[] Columns) partners;
         try
@@ -156,17 +156,6 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
             CostMatrix.TableBytes(geometry)
             + (sizeof(double) * ((10L * geometry.Rows) + ((12 + (2L * SinkhornRun.AndersonMemory)) * geometry.Columns)))
         );
-
-    /// <summary>Cancelled with the caller's token or at the time limit. Timers count at most 49 days; a longer limit is none.</summary>
-    internal static CancellationTokenSource TimeLimited(SolverOptions options, CancellationToken cancellation)
-    {
-        var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        if (options.TimeLimit == TimeSpan.Zero)
-            limit.Cancel();
-        else if (options.TimeLimit != Timeout.InfiniteTimeSpan && options.TimeLimit.TotalMilliseconds < int.MaxValue)
-            limit.CancelAfter(options.TimeLimit);
-        return limit;
-    }
 
     internal static void CheckMass(double mass, string side)
     {

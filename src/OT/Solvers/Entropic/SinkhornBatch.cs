@@ -79,7 +79,7 @@ public sealed class SinkhornBatch
         {
             (_batch, _options, _cancellation) = (batch, options, cancellation);
             _single = new Sinkhorn(options);
-            _limit = Sinkhorn.TimeLimited(options, cancellation);
+            _limit = options.Limit(cancellation);
             _blocks = new RowBlocks(threads);
             _workers = new Worker[threads];
             for (int w = 0; w < threads; w++)

@@ -27,6 +27,8 @@ internal sealed partial class SinkhornRun
         }
         if (_accelerated)
             (_plainSpell, _newtonRefusals) = (1, 0);
+        if (_byNewton)
+            WatchNewton(dual);
         // Newton starts from g as it was, and f as it came of it.
         SemiDualNewton.Point? point = leaps && NewtonIsDue(epsilon) ? NewtonPoint() : null;
         if (TranslatesPotentials)
@@ -48,13 +50,12 @@ internal sealed partial class SinkhornRun
     bool NewtonIsDue(double epsilon) =>
         _options.Acceleration == Acceleration.Auto
         && !IsPlain
-        && !IsBounded
         && epsilon == _epsilon
         && _precision == Precision.Float64
         && _iteration >= _newtonFrom
         && _error > _newtonFloor;
 
-    /// <summary>The point just evaluated: f came of g as it was before, and the new g of the column masses.</summary>
+    /// <summary>The point just evaluated: f came of g as it was before, and the new g of the column masses. What rests on a bound takes no part.</summary>
     SemiDualNewton.Point NewtonPoint()
     {
         double tauA = _problem.PenaltyA.Tau(_epsilon),
@@ -62,24 +63,43 @@ internal sealed partial class SinkhornRun
         double[] softMin = [.. _f],
             columnMass = new double[_g.Length];
         TensorPrimitives.Divide(softMin, tauA, softMin);
+        double[] free = Free(_weightsB, _g, _problem.PenaltyB);
         for (int j = 0; j < columnMass.Length; j++)
-            columnMass[j] = _weightsB[j] > 0 ? _weightsB[j] * Math.Exp((_before[j] - (_g[j] / tauB)) / _epsilon) : 0;
+            columnMass[j] = free[j] > 0 ? free[j] * Math.Exp((_before[j] - (_g[j] / tauB)) / _epsilon) : 0;
         return new(
             softMin,
             [.. _before],
-            Masses(_weightsA, _f, _rhoA),
+            free,
+            Masses(Free(_weightsA, _f, _problem.PenaltyA), _f, SmoothRho(_problem.PenaltyA)),
             columnMass,
-            Masses(_weightsB, _before, _rhoB),
+            Masses(free, _before, SmoothRho(_problem.PenaltyB)),
             _epsilon,
             tauA,
-            _rhoB
+            SmoothRho(_problem.PenaltyB)
         );
+    }
+
+    /// <summary>ρ where the price is smooth; between its bounds, total variation is a hard marginal.</summary>
+    static double SmoothRho(MarginalPenalty penalty) => penalty.IsTotalVariation ? double.PositiveInfinity : penalty.Rho;
+
+    /// <summary>Weights of the bins whose potential may move: those at a bound have none.</summary>
+    static double[] Free(double[] weights, double[] potential, MarginalPenalty penalty)
+    {
+        if (!penalty.IsTotalVariation)
+            return weights;
+        double[] free = [.. weights];
+        for (int k = 0; k < free.Length; k++)
+        {
+            if (Math.Abs(potential[k]) >= penalty.Rho)
+                free[k] = 0;
+        }
+        return free;
     }
 
     /// <summary>Replaces g by a Newton step, once as much time went into iterations at this ε as the step would take.</summary>
     bool NewtonStep(SemiDualNewton.Point point)
     {
-        _newton ??= new SemiDualNewton(_costs, _weightsA, _weightsB, _backend.Threads);
+        _newton ??= new SemiDualNewton(_costs, _backend.Threads);
         double error = _error / Mass;
         double threshold = Math.Clamp(NewtonThinning * error, LeastThinning, MostThinning);
         int made = _iteration - _levelStart;
@@ -109,6 +129,19 @@ internal sealed partial class SinkhornRun
         }
         _newton!.Shorten(epsilon, _g);
         return true;
+    }
+
+    /// <summary>
+    /// Steps that neither raise the dual nor lower the error, as between two sets of bins at their bounds, are left alone for a while.
+    /// </summary>
+    void WatchNewton(double dual)
+    {
+        bool gains = dual > _keptDual + DualRounding(dual) || _error < 0.9 * _keptError;
+        _newtonIdle = gains ? 0 : _newtonIdle + 1;
+        if (_newtonIdle < MaxNewtonIdle)
+            return;
+        _newtonIdle = 0;
+        _newtonFrom = _iteration + Math.Max(BeforeNewton, _iteration - _levelStart);
     }
 
     /// <summary>What a marginal tends to: its weights, or <c>w exp(−potential/ρ)</c> with a penalty.</summary>

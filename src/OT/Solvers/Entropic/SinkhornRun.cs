@@ -35,6 +35,9 @@ internal sealed partial class SinkhornRun : IDisposable
 
     const int MaxNewtonRefusals = 12;
 
+    /// <summary>Steps without any gain after which first-order ones have their turn.</summary>
+    const int MaxNewtonIdle = 3;
+
     /// <summary>Losses added to Newton's matrix, relative to the column masses and to the marginal error.</summary>
     const double NewtonDamping = 1e-3;
 
@@ -105,6 +108,7 @@ internal sealed partial class SinkhornRun : IDisposable
     SemiDualNewton? _newton;
     int _newtonFrom;
     int _newtonRefusals;
+    int _newtonIdle;
     int _newtonSteps;
     int _thinEntries;
     int _annealed;
@@ -369,7 +373,7 @@ internal sealed partial class SinkhornRun : IDisposable
         (_bestError, _bestIteration, _lastStallCheck) = (double.PositiveInfinity, _iteration, _iteration);
         (_keptDual, _plainUntil, _plainSpell, _accelerated, _byNewton) = (double.NegativeInfinity, 0, 1, false, false);
         _levelStart = _iteration;
-        (_newtonFrom, _newtonRefusals) = (_iteration + BeforeNewton, 0);
+        (_newtonFrom, _newtonRefusals, _newtonIdle) = (_iteration + BeforeNewton, 0, 0);
         _newton?.Reset();
     }
 
