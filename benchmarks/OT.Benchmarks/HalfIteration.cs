@@ -27,7 +27,7 @@ sealed class HalfIteration<TSimd, TVector, T> : IBlockWork
     /// <summary>Points in <paramref name="dimension"/> dimensions, or stored costs when they are given.</summary>
     public HalfIteration(int n, int dimension, T[]? costs = null)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(n % Tile, 0);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(n % TSimd.Count, 0);
         (_n, _dimension, _costs) = (n, dimension, costs);
         _stride = AlignedBuffer<T>.Stride(n);
         _bias = new AlignedBuffer<T>(n, colour: 5);
@@ -51,18 +51,19 @@ sealed class HalfIteration<TSimd, TVector, T> : IBlockWork
 
     public void Run(int block, int worker)
     {
-        int start = _n * block / Blocks,
-            end = _n * (block + 1) / Blocks;
+        int start = 2 * (_n / 2 * block / Blocks),
+            end = 2 * (_n / 2 * (block + 1) / Blocks);
         for (int i = start; i < end; i += 2)
         {
             double sum0 = 0,
                 sum1 = 0;
             for (int tile = 0; tile < _n; tile += Tile)
             {
+                int tileEnd = Math.Min(tile + Tile, _n);
                 (double s0, double s1) =
-                    _costs is not null ? Stored(i, tile)
-                    : _dimension == 2 ? Plane(i, tile)
-                    : Space(i, tile);
+                    _costs is not null ? Stored(i, tile, tileEnd)
+                    : _dimension == 2 ? Plane(i, tile, tileEnd)
+                    : Space(i, tile, tileEnd);
                 sum0 += s0;
                 sum1 += s1;
             }
@@ -71,7 +72,7 @@ sealed class HalfIteration<TSimd, TVector, T> : IBlockWork
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    (double, double) Stored(int i, nint tile)
+    (double, double) Stored(int i, nint tile, nint end)
     {
         ref T bias = ref _bias.Start;
         ref T c0 = ref _costs![(long)i * _n];
@@ -81,7 +82,7 @@ sealed class HalfIteration<TSimd, TVector, T> : IBlockWork
             s1 = TSimd.Fill(T.CreateTruncating(-2)),
             p0 = TSimd.Zero,
             p1 = TSimd.Zero;
-        for (nint j = tile; j < tile + Tile; j += TSimd.Count)
+        for (nint j = tile; j < end; j += TSimd.Count)
         {
             TVector b = TSimd.Load(ref bias, j);
             p0 = TSimd.Add(p0, TSimd.Exp2(TSimd.MultiplyAdd(TSimd.Load(ref c0, j), scale, TSimd.Add(b, s0))));
@@ -91,7 +92,7 @@ sealed class HalfIteration<TSimd, TVector, T> : IBlockWork
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    (double, double) Plane(int i, nint tile)
+    (double, double) Plane(int i, nint tile, nint end)
     {
         ref T bias = ref _bias.Start;
         ref T y0 = ref _target.Start;
@@ -104,7 +105,7 @@ sealed class HalfIteration<TSimd, TVector, T> : IBlockWork
             s1 = TSimd.Fill(T.CreateTruncating(-2)),
             p0 = TSimd.Zero,
             p1 = TSimd.Zero;
-        for (nint j = tile; j < tile + Tile; j += TSimd.Count)
+        for (nint j = tile; j < end; j += TSimd.Count)
         {
             TVector b = TSimd.Load(ref bias, j),
                 u = TSimd.Load(ref y0, j),
@@ -118,7 +119,7 @@ sealed class HalfIteration<TSimd, TVector, T> : IBlockWork
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    (double, double) Space(int i, nint tile)
+    (double, double) Space(int i, nint tile, nint end)
     {
         ref T bias = ref _bias.Start;
         ref T y0 = ref _target.Start;
@@ -134,7 +135,7 @@ sealed class HalfIteration<TSimd, TVector, T> : IBlockWork
             s1 = TSimd.Fill(T.CreateTruncating(-2)),
             p0 = TSimd.Zero,
             p1 = TSimd.Zero;
-        for (nint j = tile; j < tile + Tile; j += TSimd.Count)
+        for (nint j = tile; j < end; j += TSimd.Count)
         {
             TVector b = TSimd.Load(ref bias, j),
                 u = TSimd.Load(ref y0, j),

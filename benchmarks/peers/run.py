@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times other libraries beside OT: the same input files, the same stopping rule, one run, one table.
 
-    python3 benchmarks/peers/run.py --ot PATH-TO-OT [--rows sinkhorn,batch,exact,line,sliced] [--short] [--repeats 5]
+    python3 benchmarks/peers/run.py --ot PATH-TO-OT [--rows sinkhorn,points,papers,unbalanced,batch,exact,line,sliced] [--short] [--repeats 5]
 
 Needs numpy over OpenBLAS or MKL, scipy and POT in the Python that runs it, and a Release build of benchmarks/OT.Benchmarks. Writes peers.md and peers.csv to
 benchmarks/results/<machine>/.
@@ -25,17 +25,23 @@ import time
 from datetime import date
 from pathlib import Path
 
-import numpy
-
 from cases import CASES, SHORT_CASES, Case
-from contenders import PEERS, cost_matrix
+from contenders import PEERS
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LIBRARY = ROOT / "benchmarks/OT.Benchmarks/bin/Release/net10.0/OT.Benchmarks.dll"
-TOLERANCES = {"batch": 1e-9}
-TOLERANCE = 1e-6  # of all others
-OURS = {"sinkhorn": ["sinkhorn"], "batch": ["batch"], "exact": ["network-simplex", "assignment"], "line": ["univariate", "univariate-distance"], "sliced": ["sliced"]}
+OURS = {
+    "sinkhorn": ["sinkhorn"],
+    "points": ["sinkhorn"],
+    "papers": ["sinkhorn"],
+    "unbalanced": ["sinkhorn"],
+    "batch": ["batch"],
+    "exact": ["network-simplex", "assignment"],
+    "line": ["univariate", "univariate-distance"],
+    "sliced": ["sliced"],
+}
+COMMAND = {"sinkhorn", "exact", "line"}  # kinds that the command is timed on, too
 
 
 def run(command, threads, time_limit):
@@ -64,48 +70,39 @@ def run(command, threads, time_limit):
     return answer
 
 
-def measure_peers(case, files, epsilon, options):
-    for peer in PEERS[case.kind]:
+def measure_peers(case, folder, options):
+    newton = [f"regot SSNS (as {case.newton} POT iterations)"] if case.newton else []
+    for peer in [*PEERS[case.kind], *case.also, *newton]:
         if peer == "scipy wasserstein_distance" and case.power != 1:
             continue
-        command = [sys.executable, HERE / "contenders.py", peer, case.kind, *files]
-        command += [repr(epsilon), TOLERANCES.get(case.kind, TOLERANCE), case.power, options.repeats, options.budget]
+        command = [sys.executable, HERE / "contenders.py", peer, folder, options.repeats, options.budget]
         yield peer, run(command, options.threads, options.time_limit)
 
 
-def measure_ours(case, files, epsilon, options):
+def measure_ours(case, folder, options):
     for method in OURS[case.kind]:
-        command = ["dotnet", LIBRARY, "peers", method, *files, repr(epsilon), TOLERANCES.get(case.kind, TOLERANCE), case.power]
-        command += [options.repeats, options.budget, options.threads]
+        command = ["dotnet", LIBRARY, "peers", method, folder, options.repeats, options.budget, options.threads]
         yield f"OT {method.replace('-distance', ' distance')}", run(command, options.threads, options.time_limit)
-        if method in ("batch", "sliced", "univariate-distance"):
-            continue  # not a method of the command
+        if case.kind not in COMMAND or method == "univariate-distance":
+            continue
 
-        command = [options.ot, "solve", *files, "--method", method, "--json"]
+        command = [options.ot, "solve", folder / "x.npy", folder / "y.npy", "--method", method, "--json"]
         command += ["--cost", "cityblock" if case.kind == "line" and case.power == 1 else "sqeuclidean"]
         if case.kind == "sinkhorn":
-            command += ["--epsilon", repr(epsilon), "--tolerance", TOLERANCE, "--threads", options.threads]
+            epsilon = json.loads((folder / "case.json").read_text())["epsilon"]
+            command += ["--epsilon", repr(epsilon), "--tolerance", case.tolerance, "--threads", options.threads]
         runs = [run(command, options.threads, options.time_limit) for _ in range(min(options.repeats, 3))]
         good = [answer for answer in runs if "failure" not in answer]
         yield f"ot command, {method}", good[0] | {"seconds": [answer["seconds"] for answer in good]} if good else runs[0]
 
 
-def prepare(case, folder):
-    """Writes the inputs; gives epsilon in units of the cost, or of each problem's mean cost in a batch."""
-    case.write(folder)
-    if case.kind == "batch":
-        return case.strength
-    return case.strength * float(cost_matrix(*map(numpy.load, case.files(folder))).max()) if case.kind == "sinkhorn" else 0.0
-
-
 def table_rows(case, folder, options):
-    files = case.files(folder)
     # In a process of its own: the system counts the size of the process that starts a contender into the contender's peak memory.
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        epsilon = pool.apply(prepare, (case, folder))
+        pool.apply(case.write, (folder,))
 
     rows = []
-    for contender, answer in [*measure_ours(case, files, epsilon, options), *measure_peers(case, files, epsilon, options)]:
+    for contender, answer in [*measure_ours(case, folder, options), *measure_peers(case, folder, options)]:
         seconds = answer.get("seconds")
         row = {
             "case": case.name,
@@ -119,20 +116,21 @@ def table_rows(case, folder, options):
             "marginal_error": answer.get("marginalError"),
             "cost": answer.get("transportCost"),
             "peak_mb": answer.get("peakMegabytes"),
-            "note": answer.get("failure", answer.get("remark", "") if answer.get("status", "Converged").lower() == "converged" else answer["status"]),
+            "converged": "failure" not in answer and answer.get("status", "Converged").lower() == "converged",
         }
+        row["note"] = answer.get("remark", "") if row["converged"] else answer.get("failure", answer.get("status"))
         rows.append(row)
-        print(f"  {contender}: {row['note'] or '%.4g s' % row['median_s']}", file=sys.stderr, flush=True)
+        print(f"  {contender}: {'%.4g s ' % row['median_s'] if seconds else ''}{row['note']}", file=sys.stderr, flush=True)
 
-    ours = [row["median_s"] for row in rows if row["contender"].startswith("OT ") and row["median_s"] and not row["note"]]
+    ours = [row["median_s"] for row in rows if row["contender"].startswith("OT ") and row["converged"]]
     for row in rows:
         row["ratio"] = row["median_s"] / min(ours) if ours and row["median_s"] else None
     # Exact answers are compared with the least cost found; entropic ones with the answer of least marginal error, as their costs may lie
     # on either side of the limit; sliced ones not at all, their directions being random, nor batches, of which a peer solves a part.
-    answered = [row for row in rows if row["cost"] is not None and not row["note"]]
+    answered = [row for row in rows if row["cost"] is not None and row["converged"]]
     if case.kind in ("batch", "sliced") or not answered:
         reference = None
-    elif case.kind == "sinkhorn":
+    elif case.strength:
         reference = min(answered, key=lambda row: row["marginal_error"])["cost"]
     else:
         reference = min(row["cost"] for row in answered)
@@ -191,6 +189,18 @@ def versions(options):
     )
 
 
+def target_row(case, rows):
+    """Our time beside that of the fastest peer, and the ratio that is wanted."""
+    ours = [row for row in rows if row["contender"].startswith("OT ") and row["converged"]]
+    peers = [row for row in rows if not row["contender"].startswith(("OT ", "ot ")) and row["converged"]]
+    if not ours or not peers:
+        return f"| {case.name} | | | | | {case.target:g} | {'no peer got there' if ours else 'missed: no answer'} |"
+    mine, best = (min(some, key=lambda row: row["median_s"]) for some in (ours, peers))
+    ratio = mine["median_s"] / best["median_s"]
+    verdict = "met" if ratio <= case.target else "missed"
+    return f"| {case.name} | {mine['median_s']:.4g} | {best['contender']} | {best['median_s']:.4g} | {ratio:.3f} | {case.target:g} | {verdict} |"
+
+
 COLUMNS = [
     ("case", "case", "{}"),
     ("contender", "contender", "{}"),
@@ -210,19 +220,33 @@ Seconds are medians of the solver alone. Peers are handed a finished cost matrix
 points, so their time includes every cost. `OT ...` is the library in a warm process; `ot command, ...` the first solve of a fresh process, as
 the command reports it. On the line `OT univariate` makes plan and potentials too, `OT univariate distance` the value alone, as the peers do.
 "Times ours" divides by the fastest converged `OT` row of the case. "Cost off by" is relative: to the least cost
-found for exact methods, to the answer of least marginal error for entropic ones. All entropic rows stop at an L1 marginal error of 1e-6; POT
-looks at its error every tenth iteration. Epsilon is given as a fraction of the largest cost. Sliced distances use 500 random directions.
+found for exact methods, to the answer of least marginal error for entropic ones. Rows of `sinkhorn` stop at an L1 marginal error of 1e-6, of
+`points`, `papers` and `batch` at 1e-9; POT looks at its error every tenth iteration and returns the plan as a matrix, ours is formed when it is asked for. Epsilon
+is given as a fraction of the largest cost. Sliced distances use 500 random directions.
+
+`papers` are the settings on which sparse Newton methods are published: random assignment, pairs of pictures (rows of data/digits.csv, enlarged to
+28 x 28 pixels) under squared Euclidean or city block costs, and an exponential law beside a mixture. Squared Euclidean costs are given to us as points, the
+others as the matrix that POT gets. `regot SSNS (as N POT iterations)` is no measurement of regot: it is N times the time of one POT iteration in
+this run, N being the ratio of the two once measured side by side on inputs of the same law, or on pictures of the MNIST set.
+
+`unbalanced` has masses 1 and 1.3. POT's entropy is relative to the constant 1, ours to a x b: with C + epsilon (log a + log b) for C the problems are the
+same. Both plans are compared entry by entry with that of plain iterations to rounding: "L1 error" is the sum of all differences, and both solvers' thresholds are
+set so that it is at most 1e-9.
+
 Peak memory is that of the whole process, runtime and input included.
 """
 
 
-def write(rows, folder, description, options):
+def write(rows, targets, folder, description, options):
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "peers.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     lines = ["# Beside other libraries", "", f"{date.today()}. {description}.", versions(options) + ".", EXPLANATION]
+    if targets:
+        lines += ["## Targets", "", "Ours as a fraction of the fastest peer.", "", "| case | ours, s | peer | its s | ratio | target | |", "|" + "---|" * 7]
+        lines += [*targets, "", "## All contenders", ""]
     lines.append("| " + " | ".join(title for _, title, _ in COLUMNS) + " |")
     lines.append("|" + "---|" * len(COLUMNS))
     for row in rows:
@@ -239,10 +263,11 @@ def main():
     parser.add_argument("--short", action="store_true", help="tiny sizes, to see that everything works")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds after which a contender starts no further repeat")
+    parser.add_argument("--budget", type=float, help="seconds after which a contender starts no further repeat; by default 60, or 0.3 with --short")
     parser.add_argument("--time-limit", type=float, default=900.0, help="seconds after which a contender is ended")
     parser.add_argument("--output", type=Path, help="folder for the table; by default named after the machine")
     options = parser.parse_args()
+    options.budget = options.budget or (0.3 if options.short else 60.0)
 
     name, description = machine()
     kinds = set(PEERS) if options.rows == "all" else set(options.rows.split(","))
@@ -251,12 +276,15 @@ def main():
     cases: list[Case] = [case for case in (SHORT_CASES if options.short else CASES) if case.kind in kinds]
     if linear_algebra() == "reference BLAS":
         parser.error("numpy runs on the reference BLAS, with which peers are not at their best: install OpenBLAS (libopenblas0-pthread)")
-    rows = []
-    with tempfile.TemporaryDirectory(prefix="ot-peers-") as folder:
-        for case in cases:
-            print(case.name, file=sys.stderr, flush=True)
-            rows += table_rows(case, Path(folder), options)
-            write(rows, options.output or ROOT / "benchmarks/results" / name, description, options)
+    rows, targets = [], []
+    for case in cases:
+        print(case.name, file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(prefix="ot-peers-") as folder:
+            block = table_rows(case, Path(folder), options)
+        rows += block
+        if case.target:
+            targets.append(target_row(case, block))
+        write(rows, targets, options.output or ROOT / "benchmarks/results" / name, description, options)
 
 
 if __name__ == "__main__":
