@@ -58,6 +58,7 @@ sealed class BatchCommand(TransportArguments arguments, ParseResult parse, Sessi
                 [
                     arguments.Plan,
                     arguments.Plot,
+                    arguments.Trace,
                     arguments.Checkpoint,
                     arguments.Resume,
                     arguments.Backend,
@@ -132,7 +133,9 @@ sealed class BatchCommand(TransportArguments arguments, ParseResult parse, Sessi
             );
 
     MarginalPenalty Penalty(Option<double?> rho) =>
-        parse.GetValue(rho) is { } value ? MarginalPenalty.KullbackLeibler(value) : MarginalPenalty.Exact;
+        parse.GetValue(rho) is { } value
+            ? TransportArguments.ParsePenalty(parse.GetValue(arguments.Penalty) ?? "kl")(value)
+            : MarginalPenalty.Exact;
 
     /// <summary>One line per problem: a JSON object, or comma-separated values under a header.</summary>
     void Write(SinkhornBatchResult result)

@@ -1,6 +1,6 @@
 namespace OT;
 
-/// <summary>Solvers of linear problems; <see cref="Transport"/> picks from all but <see cref="MirrorSinkhorn"/>.</summary>
+/// <summary>Solvers of linear problems; <see cref="Transport"/> picks from Sinkhorn and the exact ones, the others may be asked for.</summary>
 public enum TransportMethod
 {
     /// <summary><see cref="Solvers.Entropic.Sinkhorn"/>.</summary>

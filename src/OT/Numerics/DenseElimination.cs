@@ -44,8 +44,11 @@ internal sealed class DenseElimination
         Losses = new double[nodes];
     }
 
-    /// <summary>Bytes of a factor of so many nodes.</summary>
-    public static long Bytes(long nodes) => sizeof(double) * nodes * (nodes + (2 * Wide) + (2 * Panel));
+    /// <summary>Bytes of a factor of so many nodes; the largest number where no array holds it.</summary>
+    public static long Bytes(long nodes) =>
+        nodes * (nodes + (2 * Wide)) > Array.MaxLength
+            ? long.MaxValue
+            : sizeof(double) * nodes * (nodes + (2 * Wide) + (2 * Panel));
 
     /// <summary>Nodes, m.</summary>
     public int Count { get; }

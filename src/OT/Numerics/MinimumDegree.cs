@@ -52,19 +52,22 @@ internal sealed class MinimumDegree
     /// <param name="nodes">Number of nodes, N.</param>
     /// <param name="starts">Where each node's neighbours begin, N + 1 places.</param>
     /// <param name="neighbours">Each edge at both its ends; no node its own neighbour.</param>
+    /// <param name="mostFill">Joined nodes in all, beyond which the rest is tail.</param>
     /// <returns>The nodes eliminated one by one, with the nodes each of them is joined to at that time; and the others, the tail.</returns>
     public static (int[] Order, int[][] Patterns, int[] Tail) Of(
         int nodes,
         ReadOnlySpan<int> starts,
-        ReadOnlySpan<int> neighbours
-    ) => new MinimumDegree(nodes, starts, neighbours).Run();
+        ReadOnlySpan<int> neighbours,
+        long mostFill
+    ) => new MinimumDegree(nodes, starts, neighbours).Run(mostFill);
 
-    (int[] Order, int[][] Patterns, int[] Tail) Run()
+    (int[] Order, int[][] Patterns, int[] Tail) Run(long mostFill)
     {
+        long fill = 0;
         int left = _degrees.Length;
         var order = new List<int>(left);
         int least = 0;
-        while (left > SmallestTail)
+        while (left > SmallestTail && fill <= mostFill)
         {
             while (_heads[least] < 0)
                 least++;
@@ -75,7 +78,8 @@ internal sealed class MinimumDegree
             Remove(pivot);
             order.Add(pivot);
             left--;
-            least = Math.Max(0, Eliminate(pivot, left, least));
+            least = Eliminate(pivot, left, least);
+            fill += _patterns[pivot].Length;
         }
         var isTail = new bool[_degrees.Length];
         Array.Fill(isTail, true);

@@ -87,7 +87,8 @@ internal sealed class SparseCholesky
     public int TailCount { get; }
 
     /// <summary>Bytes of the factor.</summary>
-    public long Bytes => DenseElimination.Bytes(TailCount) + (12L * _places.Length);
+    public long Bytes =>
+        DenseElimination.Bytes(TailCount) is var dense && dense == long.MaxValue ? dense : dense + (12L * _places.Length);
 
     /// <summary>The dense part, made when it is needed.</summary>
     DenseElimination Tail => _dense ??= new DenseElimination(TailCount, _threads);
@@ -100,9 +101,16 @@ internal sealed class SparseCholesky
     /// <param name="starts">Where each node's neighbours begin, N + 1 places.</param>
     /// <param name="neighbours">Each edge at both its ends; no node its own neighbour.</param>
     /// <param name="threads">Threads of the dense part; they change no bit.</param>
-    public static SparseCholesky Analyse(int nodes, ReadOnlySpan<int> starts, ReadOnlySpan<int> neighbours, int threads)
+    /// <param name="mostFill">Entries of the sparse part, beyond which nodes are left to the dense part.</param>
+    public static SparseCholesky Analyse(
+        int nodes,
+        ReadOnlySpan<int> starts,
+        ReadOnlySpan<int> neighbours,
+        int threads,
+        long mostFill = int.MaxValue / 2
+    )
     {
-        (int[] order, int[][] patterns, int[] tail) = MinimumDegree.Of(nodes, starts, neighbours);
+        (int[] order, int[][] patterns, int[] tail) = MinimumDegree.Of(nodes, starts, neighbours, mostFill);
         return new(nodes, starts, neighbours, order, patterns, tail, threads);
     }
 

@@ -63,7 +63,10 @@ public sealed class SoftPermutation
     /// <summary>The derivatives of a scalar in X, given those in P: the vector-Jacobian product. Rows and columns of the result sum to 0.</summary>
     /// <param name="planGradients"><c>∂ℓ/∂P</c>, h × h, finite.</param>
     /// <returns><c>∂ℓ/∂X</c>, h × h.</returns>
-    /// <remarks>One linear system of order 2h, O(h³), however many iterations the solve took.</remarks>
+    /// <remarks>
+    /// One linear system of order 2h, O(h³), however many iterations the solve took; beyond h = 1024 by conjugate gradients, whose last iterate is taken where they
+    /// stop before 1e-10 (see <see cref="ImplicitGradientOptions"/>).
+    /// </remarks>
     /// <exception cref="ArgumentException">The shape does not fit, or a value is not finite.</exception>
     public Matrix Backward(Matrix planGradients)
     {

@@ -32,8 +32,11 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     /// <summary>Exponents are kept in base 2.</summary>
     protected const double Log2E = 1.4426950408889634;
 
-    /// <summary>Smallest and largest row sum that loses no precision in <typeparamref name="T"/>.</summary>
-    static readonly double SafeLow = typeof(T) == typeof(double) ? 1e-200 : 1e-20;
+    /// <summary>
+    /// Smallest and largest row sum that loses no precision in <typeparamref name="T"/>: what underflowed in a row is less than the smallest number over the row's
+    /// sum, and must lie below what <see cref="IsSafe"/> asks of a column.
+    /// </summary>
+    static readonly double SafeLow = typeof(T) == typeof(double) ? 1e-50 : 1e-8;
     static readonly double SafeHigh = typeof(T) == typeof(double) ? 1e200 : 1e20;
 
     readonly AlignedBuffer<T> _bias;

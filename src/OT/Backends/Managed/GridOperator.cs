@@ -175,6 +175,9 @@ internal sealed class GridOperator : ManagedOperator
         }
     }
 
+    /// <summary>Exponentials of some nanoseconds each that are worth waking other threads for.</summary>
+    const long WorthThreads = 1 << 15;
+
     /// <summary>One axis: block (p, i) makes the cells with slower index p, new index i, and every faster index.</summary>
     sealed class AxisWork(GridOperator owner, Axis axis, int before, int after) : IBlockWork
     {
@@ -186,7 +189,14 @@ internal sealed class GridOperator : ManagedOperator
         public double[] Run(double[] values, double[] kernel, double epsilon)
         {
             (_values, _kernel, _epsilon) = (values, kernel, epsilon);
-            owner.Blocks.Run(before * axis.Sources, this);
+            int blocks = before * axis.Sources;
+            if ((long)blocks * axis.Targets * after >= WorthThreads)
+            {
+                owner.Blocks.Run(blocks, this);
+                return _result;
+            }
+            for (int block = 0; block < blocks; block++)
+                Run(block, worker: 0);
             return _result;
         }
 

@@ -52,7 +52,7 @@ public sealed class Greenkhorn : ISolver<LinearProblem, TransportResult>
         Sinkhorn.CheckMass(problem.A.Mass, "source");
         Sinkhorn.CheckMass(problem.B.Mass, "target");
         using var backend = new ManagedBackend();
-        EnsureFits(problem.Geometry, backend.MemoryLimit);
+        EnsureFits(problem.Geometry, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
         using CancellationTokenSource limit = _options.Limit(cancellation);
         SolverStatus Stopped() => cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
         double epsilon = double.NaN;

@@ -115,6 +115,12 @@ public sealed partial class ImplicitGradient
                 "The problem has no entropic regulariser, and exact plans are piecewise constant: solve with Regularizer.Entropy(...)."
             );
         }
+        if (result.Problem.PenaltyA.IsTotalVariation || result.Problem.PenaltyB.IsTotalVariation)
+        {
+            throw new NotSupportedException(
+                "Total variation has no derivatives where a potential rests on a bound: use MarginalPenalty.KullbackLeibler(...)."
+            );
+        }
         if (result.Potentials is null)
         {
             throw new ArgumentException(

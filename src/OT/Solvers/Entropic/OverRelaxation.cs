@@ -43,7 +43,7 @@ internal sealed class OverRelaxation
         double lastRate = _lastRate;
         (_lastError, _lastRate) = (error, rate);
         _sinceChange++;
-        if (Omega > 1 && !(error <= HarmfulGrowth * _errorAtChange))
+        if (Omega > 1 && (double.IsPositiveInfinity(error) || !(error <= HarmfulGrowth * _errorAtChange)))
         {
             _savedF.CopyTo(f);
             _savedG.CopyTo(g);

@@ -80,6 +80,13 @@ internal sealed class SemiDualNewton(Geometry geometry, int threads)
         double few = ThinLaplacian.SparseEntries * (double)(n + m),
             worthwhile = Math.Max(few, budget / (ThinLaplacian.DenseShare * 0.5 * m));
         long most = (long)Math.Min(bytes / 256, worthwhile);
+        double about = ThinPlan.Estimate(geometry, point.F, point.G, point.RowMass, point.B, point.Epsilon, threshold);
+        double rowsFirst = ThinLaplacian.RowsFirst(n, m, about / n);
+        // Where a few rows show that it cannot pay, or not fit, the others are not looked at.
+        if (about > 2 * few && rowsFirst > 2 * budget)
+            return rowsFirst;
+        if (about > 2 * (double)most)
+            return most < worthwhile ? double.PositiveInfinity : Math.Max(rowsFirst, 2 * budget);
         ThinPlan? thin = ThinPlan.Of(
             geometry,
             point.F,
@@ -94,7 +101,7 @@ internal sealed class SemiDualNewton(Geometry geometry, int threads)
             cancellation
         );
         if (thin is null)
-            return most < worthwhile ? double.PositiveInfinity : 2 * budget;
+            return most < worthwhile ? double.PositiveInfinity : Math.Max(rowsFirst, 2 * budget);
         // Finding an order takes longer than a factor of the same entries.
         double least = thin.Values.Length <= few ? AnalysisWork * thin.Values.Length : _matrix.RowsFirst(thin);
         if (least > budget)

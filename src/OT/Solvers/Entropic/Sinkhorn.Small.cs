@@ -57,11 +57,13 @@ public sealed partial class Sinkhorn
             return stored;
         int m = geometry.Columns,
             pairs = geometry.Rows * m;
-        if (t_costs is null || t_costs.Length < pairs)
-            t_costs = new double[SmallSinkhorn.MaxPairs];
+        // A cost may solve a problem of its own meanwhile, on this thread: it must not find this table.
+        double[] costs = t_costs ?? new double[SmallSinkhorn.MaxPairs];
+        t_costs = null;
         for (int i = 0; i < geometry.Rows; i++)
-            geometry.CostRow(i, t_costs.AsSpan(i * m, m));
-        return t_costs.AsSpan(0, pairs);
+            geometry.CostRow(i, costs.AsSpan(i * m, m));
+        t_costs = costs;
+        return costs.AsSpan(0, pairs);
     }
 
     /// <summary>A result in the form of the large engine's.</summary>

@@ -54,6 +54,9 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
     /// <summary>Problems up to so many pairs get an epsilon and an answer even when the time limit is zero.</summary>
     internal const long UninterruptedPairs = 1_000_000;
 
+    /// <summary>Whether a run over forbidden pairs that did not converge is followed by a look for a proof that no plan exists; not so for a warm-up.</summary>
+    internal bool LooksForProof { get; init; } = true;
+
     /// <summary>Whether this solver takes the problem: it needs an entropic regulariser.</summary>
     public static bool Supports(LinearProblem problem)
     {
@@ -145,7 +148,7 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
             limit.Token
         );
         TransportResult result = run.Solve();
-        return WhyNoPlanExists(result, limit.Token) is { } proof
+        return LooksForProof && _options.StopEarly && WhyNoPlanExists(result, limit.Token) is { } proof
             ? WithoutPlan(problem, epsilon, SolverStatus.Infeasible, proof)
             : result;
     }

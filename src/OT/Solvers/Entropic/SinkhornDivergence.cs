@@ -28,13 +28,18 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
     /// <summary>Configures the solver.</summary>
     /// <param name="options">Tolerance, precision and acceleration of each term, time limit of all three; defaults when left out.</param>
     /// <param name="backend">Where the O(nm) work runs; a managed back end on all processors when left out. Never disposed here.</param>
-    /// <exception cref="ArgumentException">An option is out of range, or is <see cref="SinkhornOptions.Round"/> or <see cref="SinkhornOptions.Checkpoint"/>, which mean nothing here.</exception>
+    /// <exception cref="ArgumentException">An option is out of range, or is <see cref="SinkhornOptions.Round"/>, <see cref="SinkhornOptions.Checkpoint"/> or no <see cref="SinkhornOptions.StopEarly"/>, which mean nothing here.</exception>
     public SinkhornDivergence(SinkhornOptions? options = null, IBackend? backend = null)
     {
         _options = options ?? new SinkhornOptions();
         _options.Validate();
-        if (_options.Round || _options.Checkpoint is not null)
-            throw new ArgumentException("A divergence has three plans: neither Round nor Checkpoint applies.", nameof(options));
+        if (_options.Round || _options.Checkpoint is not null || !_options.StopEarly)
+        {
+            throw new ArgumentException(
+                "A divergence has three plans, each as accurate as the tolerance: none of Round, Checkpoint and StopEarly = false applies.",
+                nameof(options)
+            );
+        }
         _backend = backend;
     }
 
@@ -66,6 +71,8 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             return "A Sinkhorn divergence needs an entropic regulariser: set LinearProblem.Regularizer to Regularizer.Entropy(...).";
         if (problem.PenaltyA != problem.PenaltyB)
             return "A Sinkhorn divergence needs the same penalty on both sides: the terms of a measure with itself have only one.";
+        if (problem.PenaltyA.IsTotalVariation)
+            return "A Sinkhorn divergence is made of Kullback-Leibler penalties or hard marginals: set MarginalPenalty.KullbackLeibler(...).";
         return problem.Geometry switch
         {
             PointCloud => null,
@@ -119,10 +126,10 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             // The cross term holds the absolute ε, and b scaled to a's mass.
             LinearProblem solved = cross.Problem;
             (Geometry sourceCosts, Geometry targetCosts) = SelfCosts();
-            TransportResult xx = Self(sourceCosts, solved.A, cross.Epsilon);
+            TransportResult xx = Self(sourceCosts, solved.A, cross);
             if (IsSelf(solved))
                 return Report(xx, xx, xx); // one and the same problem: S is 0 to the last bit
-            TransportResult? yy = cancellation.IsCancellationRequested ? null : Self(targetCosts, solved.B, cross.Epsilon);
+            TransportResult? yy = cancellation.IsCancellationRequested ? null : Self(targetCosts, solved.B, cross);
             return Report(cross, xx, yy);
         }
 
@@ -135,13 +142,15 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             return options with { TimeLimit = rest > TimeSpan.Zero ? rest : TimeSpan.Zero };
         }
 
-        TransportResult Self(Geometry costs, Measure measure, double epsilon)
+        /// <summary>A measure with itself, at the cross term's absolute ε and with the penalties that it was solved with.</summary>
+        TransportResult Self(Geometry costs, Measure measure, TransportResult cross)
         {
+            double epsilon = cross.Epsilon;
             var term = new LinearProblem(costs, measure, measure)
             {
                 Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon)),
-                PenaltyA = problem.PenaltyA,
-                PenaltyB = problem.PenaltyB,
+                PenaltyA = cross.Problem.PenaltyA,
+                PenaltyB = cross.Problem.PenaltyB,
             };
             SinkhornOptions rest = Rest() with { Progress = null };
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -188,7 +197,7 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             double value = double.NaN;
             if (xx?.Potentials is not null && yy?.Potentials is not null)
             {
-                double shift = problem.IsBalanced ? 0 : cross.Epsilon * (problem.A.Mass - problem.B.Mass);
+                double shift = cross.Problem.IsBalanced ? 0 : cross.Epsilon * (problem.A.Mass - problem.B.Mass);
                 EntropicGradient both = EntropicGradient.Of(cross);
                 a = Difference(both.A, EntropicGradient.Of(xx).A, shift);
                 b = Difference(both.B, EntropicGradient.Of(yy).A, -shift);

@@ -29,8 +29,8 @@ internal sealed partial class SinkhornRun
         }
         if (_accelerated)
             (_plainSpell, _newtonRefusals) = (1, 0);
-        if (_byNewton)
-            WatchNewton(dual);
+        if (_accelerated)
+            WatchGains(dual);
         // Newton starts from g as it was, and f as it came of it.
         SemiDualNewton.Point? point = leaps && NewtonIsDue(epsilon) ? NewtonPoint() : null;
         if (TranslatesPotentials)
@@ -134,15 +134,28 @@ internal sealed partial class SinkhornRun
     }
 
     /// <summary>
-    /// Steps that neither raise the dual nor lower the error, as between two sets of bins at their bounds, are left alone for a while.
+    /// Steps that neither raise the dual nor lower the error, as between two sets of bins at their bounds, are left alone for a while; so are Newton's where many of
+    /// them gain little.
     /// </summary>
-    void WatchNewton(double dual)
+    void WatchGains(double dual)
     {
         bool gains = dual > _keptDual + DualRounding(dual) || _error < 0.9 * _keptError;
-        _newtonIdle = gains ? 0 : _newtonIdle + 1;
-        if (_newtonIdle < MaxNewtonIdle)
+        if (!_byNewton)
+        {
+            _idle = gains || !IsBounded ? 0 : _idle + 1;
+            if (_idle == MaxIdleBetweenBounds)
+                (_idle, _plainUntil) = (0, _iteration + PlainBetweenBounds);
             return;
-        _newtonIdle = 0;
+        }
+        _newtonIdle = gains ? 0 : _newtonIdle + 1;
+        if (_newtonSpell++ == 0)
+            _newtonSpellError = _error;
+        bool slow = _newtonSpell >= NewtonSpell && _error > 0.1 * _newtonSpellError;
+        if (_newtonSpell >= NewtonSpell)
+            _newtonSpell = 0;
+        if (_newtonIdle < MaxNewtonIdle && !slow)
+            return;
+        (_newtonIdle, _newtonSpell) = (0, 0);
         _newtonFrom = _iteration + Math.Max(BeforeNewton, _iteration - _levelStart);
     }
 

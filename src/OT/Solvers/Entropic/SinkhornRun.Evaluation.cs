@@ -24,6 +24,7 @@ internal sealed partial class SinkhornRun
             penaltyA = 0,
             penaltyB = 0,
             error = _keptError;
+        string failure = "";
         double[] rows = new double[_f.Length],
             columns = new double[_g.Length];
         Potentials potentials;
@@ -40,6 +41,11 @@ internal sealed partial class SinkhornRun
                     _f[i] = HomePotential(_problem.PenaltyA); // iterations put 0 where no column is allowed
             }
             double[] g = [.. _g];
+            for (int j = 0; j < g.Length; j++)
+            {
+                if (_weightsB[j] == 0 && _b.Weights[j] > 0)
+                    g[j] = HomePotential(_problem.PenaltyB); // shifts moved it along
+            }
             if (_weightsB.Contains(0.0))
                 ExtendToEmptyColumns(op, g);
             potentials = Gauge(g);
@@ -62,6 +68,7 @@ internal sealed partial class SinkhornRun
             else if (!double.IsFinite(total))
             {
                 status = SolverStatus.NumericalFailure;
+                failure = "The plan of these potentials overflows.";
             }
             else
             {
@@ -90,7 +97,12 @@ internal sealed partial class SinkhornRun
         }
         LinearProblem problem = ReferenceEquals(_b, _problem.B) ? _problem : _problem.WithTarget(_b);
         TransportPlan plan = new PotentialPlan(_problem.Geometry, _problem.A, _b, potentials, _epsilon);
-        string message = status == SolverStatus.Stalled ? $"Rounding allows no smaller error in {_options.Precision}." : "";
+        if (status == SolverStatus.NumericalFailure && failure.Length == 0)
+            failure = "A potential overflowed, and no further precision or start is left to try.";
+        string message =
+            failure.Length > 0 ? failure
+            : status == SolverStatus.Stalled ? $"Rounding allows no smaller error in {_options.Precision}."
+            : "";
         if (_options.Round && problem.IsBalanced && double.IsFinite(cost))
         {
             try
@@ -189,7 +201,7 @@ internal sealed partial class SinkhornRun
     }
 
     /// <summary>ρ KL(marginal | weights) or ρ |marginal − weights|₁; 0 for a hard constraint.</summary>
-    static double Penalty(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, MarginalPenalty penalty)
+    internal static double Penalty(ReadOnlySpan<double> marginal, ReadOnlySpan<double> weights, MarginalPenalty penalty)
     {
         if (penalty.IsExact)
             return 0;

@@ -38,6 +38,14 @@ internal sealed partial class SinkhornRun : IDisposable
     /// <summary>Steps without any gain after which first-order ones have their turn.</summary>
     const int MaxNewtonIdle = 3;
 
+    /// <summary>Newton steps in which the error should fall tenfold; first-order ones have their turn where it does not.</summary>
+    const int NewtonSpell = 50;
+
+    /// <summary>Accelerated steps without any gain, between bounds, after which plain ones have their turn, and for how long.</summary>
+    const int MaxIdleBetweenBounds = 10;
+
+    const int PlainBetweenBounds = 100;
+
     /// <summary>Losses added to Newton's matrix, relative to the column masses and to the marginal error.</summary>
     const double NewtonDamping = 1e-3;
 
@@ -87,7 +95,8 @@ internal sealed partial class SinkhornRun : IDisposable
     readonly double _floatFloor;
     readonly double _wanted;
     readonly long _newtonBytes;
-    readonly double _newtonFloor;
+    readonly LinearProblem _asked;
+    double _newtonFloor;
     readonly EpsilonSchedule _schedule;
     readonly double[] _keptF;
     readonly double[] _keptG;
@@ -109,6 +118,9 @@ internal sealed partial class SinkhornRun : IDisposable
     int _newtonFrom;
     int _newtonRefusals;
     int _newtonIdle;
+    int _newtonSpell;
+    double _newtonSpellError;
+    int _idle;
     int _newtonSteps;
     int _thinEntries;
     int _annealed;
@@ -135,7 +147,7 @@ internal sealed partial class SinkhornRun : IDisposable
         CancellationToken limit
     )
     {
-        _problem = WithoutIdlePenalties(problem, epsilon);
+        (_asked, _problem) = (problem, WithoutIdlePenalties(problem, epsilon));
         (_epsilon, _options, _backend, _cancellation, _limit) = (epsilon, options, backend, cancellation, limit);
         (double massA, double massB) = (problem.A.Mass, problem.B.Mass);
         _costs = CostMatrix.Quick(problem.Geometry, backend.MemoryLimit);
@@ -195,7 +207,6 @@ internal sealed partial class SinkhornRun : IDisposable
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
         _operator = backend.Bind(_costs, _precision, limit);
         long other = backend.EstimateBytes(_costs, Precision.Float64) + Sinkhorn.OwnBytes(problem.Geometry);
-        _newtonFloor = Mass * Math.Max(1, problem.Geometry.MagnitudeBound / epsilon) / (1L << 52);
         _newtonBytes = Math.Min(backend.MemoryLimit, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2) - other;
     }
 
@@ -239,8 +250,12 @@ internal sealed partial class SinkhornRun : IDisposable
     {
         double bound = Math.Max(_problem.Geometry.MagnitudeBound, _epsilon);
         double rho = Math.Max(double.IsFinite(_rhoA) ? _rhoA : 0, double.IsFinite(_rhoB) ? _rhoB : 0);
+        // A price too high to be paid makes a hard marginal, but what is missed of it is still paid for.
+        foreach (MarginalPenalty asked in (ReadOnlySpan<MarginalPenalty>)[_asked.PenaltyA, _asked.PenaltyB])
+            rho = Math.Max(rho, asked.IsTotalVariation ? asked.Rho : 0);
         // Potentials are as large as the costs, or as what the masses' difference costs, or as their bounds.
         double size = Math.Max(bound, rho * (IsBounded ? 1 : Math.Abs(Math.Log(_problem.A.Mass / _problem.B.Mass))));
+        _newtonFloor = mass * Math.Max(1, size / _epsilon) / (1L << 52);
         double resolved = Math.Min(Math.Max(size / _epsilon, 8) / (1L << 52), 1);
         return mass * Math.Min(_options.Tolerance, Math.Max(_options.Tolerance * bound / rho, resolved));
     }
@@ -373,7 +388,7 @@ internal sealed partial class SinkhornRun : IDisposable
         (_bestError, _bestIteration, _lastStallCheck) = (double.PositiveInfinity, _iteration, _iteration);
         (_keptDual, _plainUntil, _plainSpell, _accelerated, _byNewton) = (double.NegativeInfinity, 0, 1, false, false);
         _levelStart = _iteration;
-        (_newtonFrom, _newtonRefusals, _newtonIdle) = (_iteration + BeforeNewton, 0, 0);
+        (_newtonFrom, _newtonRefusals, _newtonIdle, _newtonSpell, _idle) = (_iteration + BeforeNewton, 0, 0, 0, 0);
         _newton?.Reset();
     }
 

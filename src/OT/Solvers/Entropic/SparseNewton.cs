@@ -16,7 +16,7 @@ namespace OT.Solvers.Entropic;
 /// entries and their factor. Zero weights are legal.
 /// </para>
 /// <para>
-/// Iterations are warm-up iterations and steps, rejected ones included. Where steps fail, plain iterations and in the end <see cref="Sinkhorn"/> go on, and the message says so.
+/// Iterations are warm-up iterations and steps, rejected ones included. Where steps fail, plain iterations and in the end <see cref="Sinkhorn"/>, for at most its own 10 000, go on, and the message says so.
 /// <see cref="Sinkhorn"/> takes steps of this kind by itself where they pay; this solver is for those who want the published methods, and for small ε.
 /// </para>
 /// <para>See docs/theory/sparse-newton.md. Sources: Tang et al., ICLR 2024; Tang and Qiu, NeurIPS 2024; Wang and Qiu, ICML 2025.</para>
@@ -90,6 +90,7 @@ public sealed class SparseNewton : ISolver<LinearProblem, TransportResult>
                 Tolerance = _options.Tolerance,
                 MaxIterations = goesOn ? new SinkhornOptions().MaxIterations : 1,
                 Schedule = EpsilonSchedule.None,
+                CheckEvery = 1,
                 Acceleration = goesOn ? Acceleration.Auto : Acceleration.None,
                 FloatsFirst = false,
                 TimeLimit = goesOn ? TimeLeft(clock) : Timeout.InfiniteTimeSpan,
@@ -124,6 +125,7 @@ public sealed class SparseNewton : ISolver<LinearProblem, TransportResult>
         {
             Tolerance = _options.Tolerance,
             Acceleration = Acceleration.None,
+            CheckEvery = 1,
             TimeLimit = _options.TimeLimit,
             Progress = _options.Progress,
             Schedule = EpsilonSchedule.None,
@@ -131,8 +133,8 @@ public sealed class SparseNewton : ISolver<LinearProblem, TransportResult>
         };
         TransportResult Run(SinkhornOptions options) =>
             start is null
-                ? new Sinkhorn(options, backend).Solve(problem, cancellation)
-                : new Sinkhorn(options, backend).Solve(problem, start, cancellation);
+                ? new Sinkhorn(options, backend) { LooksForProof = false }.Solve(problem, cancellation)
+                : new Sinkhorn(options, backend) { LooksForProof = false }.Solve(problem, start, cancellation);
         bool anneals = start is null && _options.Schedule != EpsilonSchedule.None;
         if (!anneals)
             return Run(plain);

@@ -14,6 +14,11 @@ internal sealed class SparseNewtonRun : IDisposable
     /// <summary>Failures in a row after which Sinkhorn goes on.</summary>
     const int MaxFailures = 8;
 
+    /// <summary>Steps in which the error must fall by a tenth, or J by so much of the largest cost.</summary>
+    const int MaxIdle = 20;
+
+    const double LeastGain = 1e-4;
+
     /// <summary>Predicted decreases below this share of |J|, or of the largest cost, are lost in its rounding.</summary>
     const double ValueRounding = 1e-13;
 
@@ -132,15 +137,22 @@ internal sealed class SparseNewtonRun : IDisposable
     {
         (F, G) = (start.F.ToArray(), start.G.ToArray());
         if (Evaluate(G, F) is not { } point)
-            return Ending.Stopped;
+            return _limit.IsCancellationRequested ? Ending.Stopped : Ending.NoWay;
         (_firstNorm, _density) = (point.Norm, 0.1 * LargestDensity);
+        (double bestError, double bestValue, int idle) = (double.PositiveInfinity, double.PositiveInfinity, 0);
         for (int failures = 0; ; )
         {
             Keep(point);
+            bool gains = point.Error < 0.9 * bestError || point.Value < bestValue - (LeastGain * _bound * _problem.A.Mass);
+            idle = gains ? 0 : idle + 1;
+            if (gains)
+                (bestError, bestValue) = (Math.Min(bestError, point.Error), Math.Min(bestValue, point.Value));
             if (point.Error <= _target)
                 return Ending.Converged;
             if (Steps >= _options.MaxIterations)
                 return Ending.StepLimit;
+            if (idle == MaxIdle)
+                return Ending.NoWay;
             Steps++;
             Point? next = _options.Strategy switch
             {
@@ -157,7 +169,7 @@ internal sealed class SparseNewtonRun : IDisposable
                     return Ending.NoWay;
                 bool again = _options.Strategy == SparseNewtonStrategy.Ssns && failures < MaxFailures / 2;
                 if (!again && (next = Evaluate(point.Next, point.F)) is null)
-                    return Ending.Stopped;
+                    return _limit.IsCancellationRequested ? Ending.Stopped : Ending.NoWay;
             }
             else
             {
@@ -216,6 +228,9 @@ internal sealed class SparseNewtonRun : IDisposable
     /// <summary>Whether a predicted decrease is lost in the rounding of J.</summary>
     bool IsRounding(double decrease, double value) =>
         decrease < ValueRounding * Math.Max(_bound * _problem.A.Mass, Math.Abs(value));
+
+    /// <summary>Whether J rises along a direction, beyond its rounding.</summary>
+    bool IsAscent(double slope, double value) => slope > 0 && !IsRounding(slope, value);
 
     /// <summary>Shifts are stated for costs of largest value 1: added to the Laplacian, they are <c>shift ε/max|C|</c>.</summary>
     double Loss(double shift) => shift * _epsilon / _bound;
@@ -282,6 +297,8 @@ internal sealed class SparseNewtonRun : IDisposable
             return null;
         double[] direction = solution[_a.Length..];
         double slope = TensorPrimitives.Dot<double>(point.Gradient, direction);
+        if (IsAscent(slope, point.Value))
+            return null;
         bool blind = IsRounding(-slope / 2, point.Value);
         double step = 1;
         for (int k = 0; k < MaxHalvings && !_limit.IsCancellationRequested; k++, step /= 2)
@@ -321,6 +338,8 @@ internal sealed class SparseNewtonRun : IDisposable
         if (_previous is { } before)
             AddLastStep(point, before, loss, direction);
         double slope = TensorPrimitives.Dot<double>(point.Gradient, direction);
+        if (IsAscent(slope, point.Value))
+            return null;
         if (IsRounding(-slope / 2, point.Value))
             return Along(point, direction, 1) is { } full && full.Norm < point.Norm ? full : null;
         if (!(slope < 0))
@@ -399,7 +418,7 @@ internal sealed class SparseNewtonRun : IDisposable
             right[n + j] = -_epsilon * v[j];
         if (_options.LinearSolver == LinearSolver.ConjugateGradient)
         {
-            _matrix.Solve(losses, right, Math.Min(0.1, Math.Sqrt(point.Norm)), MaxProducts, solution);
+            _matrix.Solve(losses, right, Math.Min(0.1, Math.Sqrt(point.Norm)), MaxProducts, solution, _limit);
         }
         else
         {

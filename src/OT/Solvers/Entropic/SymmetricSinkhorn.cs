@@ -111,22 +111,19 @@ internal sealed class SymmetricSinkhorn(SinkhornOptions options, IBackend backen
         if (op.Interrupted)
             (cost, status) = (double.NaN, SolverStatus.Cancelled);
         ReadOnlySpan<double> weights = problem.A.Weights;
-        double error = 0,
-            penalty = 0;
+        double error = 0;
         for (int i = 0; i < f.Length; i++)
         {
             if (weights[i] == 0)
                 continue;
             error += 2 * Math.Abs(rows[i] - (weights[i] * Math.Exp(-f[i] / problem.PenaltyA.Rho)));
-            double ratio = rows[i] / weights[i];
-            penalty += weights[i] * (ratio > 0 ? (ratio * Math.Log(ratio)) - ratio + 1 : 1);
         }
         if (status == SolverStatus.Converged && error > options.Tolerance * problem.A.Mass)
             (status, message) = (
                 SolverStatus.Stalled,
                 $"{message} Rounding allows no smaller error in {options.Precision}.".TrimStart()
             );
-        penalty = problem.PenaltyA.IsExact ? 0 : problem.PenaltyA.Rho * penalty;
+        double penalty = SinkhornRun.Penalty(rows, weights, problem.PenaltyA);
         double mass = problem.IsBalanced ? problem.A.Mass : Summation.Sum(rows);
         return new TransportResult
         {

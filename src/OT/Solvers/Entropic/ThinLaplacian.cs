@@ -97,14 +97,17 @@ internal sealed class ThinLaplacian(int n, int m, int threads)
     /// <summary>Work of eliminating the rows of a thin plan one by one, then its columns densely.</summary>
     public double RowsFirst(ThinPlan thin)
     {
-        double work = DenseShare * m * m * m / 6.0;
+        double work = RowsFirst(0, m, 0);
         for (int i = 0; i < n; i++)
-        {
-            double count = thin.Starts[i + 1] - thin.Starts[i];
-            work += 0.5 * Math.Min(count * count, DenseShare * m * m);
-        }
+            work += RowWork(thin.Starts[i + 1] - thin.Starts[i], m);
         return work;
     }
+
+    /// <summary>The same for rows of so many entries each.</summary>
+    public static double RowsFirst(int rows, double columns, double entries) =>
+        (DenseShare * columns * columns * columns / 6) + (rows * RowWork(entries, columns));
+
+    static double RowWork(double entries, double columns) => 0.5 * Math.Min(entries * entries, DenseShare * columns * columns);
 
     /// <summary>Finds the order of the factor: one that keeps it sparse, or rows first, whichever is less work.</summary>
     /// <param name="thin">The entries that were loaded.</param>
@@ -117,7 +120,7 @@ internal sealed class ThinLaplacian(int n, int m, int threads)
         Analyses++;
         double rowsFirst = RowsFirst(thin);
         if (thin.Values.Length <= SparseEntries * (long)Count)
-            _factor = SparseCholesky.Analyse(Count, _starts, _neighbours, threads);
+            _factor = SparseCholesky.Analyse(Count, _starts, _neighbours, threads, Math.Min(bytes / 64, int.MaxValue / 2));
         if (_factor is null || _factor.Work * DenseShare > rowsFirst || _factor.Bytes > bytes)
             _factor = SparseCholesky.FirstNodesFirst(n, Count, _starts, _neighbours, threads);
         if (_factor.Bytes <= bytes)
@@ -146,7 +149,14 @@ internal sealed class ThinLaplacian(int n, int m, int threads)
 
     /// <summary>Solves by conjugate gradients, with further losses on the diagonal.</summary>
     /// <returns>Products made.</returns>
-    public int Solve(ReadOnlySpan<double> losses, Span<double> right, double tolerance, int maxIterations, Span<double> solution)
+    public int Solve(
+        ReadOnlySpan<double> losses,
+        Span<double> right,
+        double tolerance,
+        int maxIterations,
+        Span<double> solution,
+        CancellationToken cancellation
+    )
     {
         double[] all = WithDropped(losses);
         double[] diagonal = new double[Count],
@@ -167,7 +177,7 @@ internal sealed class ThinLaplacian(int n, int m, int threads)
                     sum -= _weights[e] * x[_neighbours[e]];
                 result[k] = sum;
             }
-            return true;
+            return !cancellation.IsCancellationRequested;
         }
         bool singular = !all.AsSpan().ContainsAnyExcept(0.0);
         return ConjugateGradient.Solve(Product, right, inverse, singular, tolerance, maxIterations, solution).Iterations;

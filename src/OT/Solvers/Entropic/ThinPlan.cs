@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.ExceptionServices;
 using OT.Geometries;
 using OT.Numerics;
 
@@ -60,26 +61,31 @@ internal sealed class ThinPlan
     {
         int n = geometry.Rows;
         var scan = new Scan(geometry, f, g, rowMass, b, epsilon, Math.Max(threshold, Negligible), absolute);
-        if (scan.Sample() > 2 * (double)most)
-            return null; // not worth a look at all rows
         var chunks = new Chunk[(n + ChunkRows - 1) / ChunkRows];
         long found = 0;
-        Parallel.For(
-            0,
-            chunks.Length,
-            new ParallelOptions { MaxDegreeOfParallelism = threads },
-            () => new double[geometry.Columns],
-            (k, _, costs) =>
-            {
-                long room = most - Interlocked.Read(ref found);
-                if (cancellation.IsCancellationRequested || room < 0)
+        try
+        {
+            Parallel.For(
+                0,
+                chunks.Length,
+                new ParallelOptions { MaxDegreeOfParallelism = threads },
+                () => new double[geometry.Columns],
+                (k, _, costs) =>
+                {
+                    long room = most - Interlocked.Read(ref found);
+                    if (cancellation.IsCancellationRequested || room < 0)
+                        return costs;
+                    chunks[k] = scan.Run(k * ChunkRows, Math.Min(n, (k + 1) * ChunkRows), room, costs);
+                    Interlocked.Add(ref found, chunks[k].Columns.Count);
                     return costs;
-                chunks[k] = scan.Run(k * ChunkRows, Math.Min(n, (k + 1) * ChunkRows), room, costs);
-                Interlocked.Add(ref found, chunks[k].Columns.Count);
-                return costs;
-            },
-            _ => { }
-        );
+                },
+                _ => { }
+            );
+        }
+        catch (AggregateException failures)
+        {
+            ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]); // a cost of the caller's own
+        }
         if (cancellation.IsCancellationRequested || found > Math.Min(most, Array.MaxLength))
             return null;
         var starts = new int[n + 1];
@@ -100,6 +106,17 @@ internal sealed class ThinPlan
         }
         return new ThinPlan(starts, columns, values);
     }
+
+    /// <summary>About how many entries <see cref="Of"/> would find, judged by a few rows.</summary>
+    public static double Estimate(
+        Geometry geometry,
+        ReadOnlyMemory<double> f,
+        ReadOnlyMemory<double> g,
+        double[] rowMass,
+        double[] b,
+        double epsilon,
+        double threshold
+    ) => new Scan(geometry, f, g, rowMass, b, epsilon, Math.Max(threshold, Negligible), absolute: false).Sample();
 
     /// <summary>What some rows keep.</summary>
     readonly record struct Chunk(List<int> Columns, List<double> Values, List<int> Counts);

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.ExceptionServices;
 using OT.Geometries;
 using OT.Numerics;
 
@@ -116,39 +117,46 @@ internal static class Thinning
             logB = VectorMath.LogWeights(b);
         double top = TensorPrimitives.Max<double>(logA);
         var total = new long[Bins];
-        Parallel.For(
-            0,
-            geometry.Rows,
-            new ParallelOptions { MaxDegreeOfParallelism = threads },
-            () => (Costs: new double[geometry.Columns], Counts: new long[Bins]),
-            (i, _, local) =>
-            {
-                if (a[i] == 0 || cancellation.IsCancellationRequested)
+        try
+        {
+            Parallel.For(
+                0,
+                geometry.Rows,
+                new ParallelOptions { MaxDegreeOfParallelism = threads },
+                () => (Costs: new double[geometry.Columns], Counts: new long[Bins]),
+                (i, _, local) =>
+                {
+                    if (a[i] == 0 || cancellation.IsCancellationRequested)
+                        return local;
+                    Span<double> t = local.Costs;
+                    geometry.CostRow(i, t);
+                    TensorPrimitives.Subtract(g, t, t);
+                    TensorPrimitives.Add(t, f[i], t);
+                    TensorPrimitives.Divide(t, epsilon, t);
+                    TensorPrimitives.Add(t, logB, t);
+                    TensorPrimitives.Add(t, logA[i] - top, t);
+                    TensorPrimitives.Multiply(t, -BinsPerUnit, t);
+                    foreach (double place in t)
+                    {
+                        if (place < Bins)
+                            local.Counts[(int)Math.Max(place, 0)]++;
+                    }
                     return local;
-                Span<double> t = local.Costs;
-                geometry.CostRow(i, t);
-                TensorPrimitives.Subtract(g, t, t);
-                TensorPrimitives.Add(t, f[i], t);
-                TensorPrimitives.Divide(t, epsilon, t);
-                TensorPrimitives.Add(t, logB, t);
-                TensorPrimitives.Add(t, logA[i] - top, t);
-                TensorPrimitives.Multiply(t, -BinsPerUnit, t);
-                foreach (double place in t)
+                },
+                local =>
                 {
-                    if (place < Bins)
-                        local.Counts[(int)Math.Max(place, 0)]++;
+                    lock (total)
+                    {
+                        for (int k = 0; k < Bins; k++)
+                            total[k] += local.Counts[k];
+                    }
                 }
-                return local;
-            },
-            local =>
-            {
-                lock (total)
-                {
-                    for (int k = 0; k < Bins; k++)
-                        total[k] += local.Counts[k];
-                }
-            }
-        );
+            );
+        }
+        catch (AggregateException failures)
+        {
+            ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]); // a cost of the caller's own
+        }
         long count = 0;
         for (int k = 0; k < Bins; k++)
         {
