@@ -48,13 +48,7 @@ sealed partial class SparseNewtonStudy : TableStudy
         output.Row($"case,method,sinkhorn,newton,status,error");
         foreach (Case c in Cases())
         {
-            (string sns, int steps, TransportResult published) = Newton(
-                c,
-                SparseNewtonStrategy.Sns,
-                LinearSolver.ConjugateGradient,
-                tolerance,
-                output
-            );
+            (string sns, _, _) = Newton(c, SparseNewtonStrategy.Sns, LinearSolver.ConjugateGradient, tolerance, output);
             (string ssns, _, _) = Newton(c, SparseNewtonStrategy.Ssns, LinearSolver.SparseCholesky, tolerance, output);
             (string splr, _, _) = Newton(c, SparseNewtonStrategy.Splr, LinearSolver.SparseCholesky, tolerance, output);
             TransportResult plain = new Sinkhorn(
@@ -75,16 +69,23 @@ sealed partial class SparseNewtonStudy : TableStudy
             output.Line(
                 $"| {c.Name} | {c.PublishedNewton} | {sns} | {c.EntriesPerNode}n | {ssns} | {splr} | {c.PublishedSinkhorn} | {plain.Iterations}{left} | {automatic.Iterations} |"
             );
-            if (c.EntriesPerNode == 8)
-                output.Claim(
-                    published.Converged && steps <= 9,
-                    $"SNS meets the published 9 Newton steps on the random assignment: {steps}"
-                );
             output.Claim(
                 automatic.Converged,
                 $"{c.Name}: Sinkhorn with its own acceleration converges, {automatic.Iterations} iterations; {automatic.Why}"
             );
         }
+        int[] draws =
+        [
+            .. Enumerable
+                .Range(1, 5)
+                .Select(seed =>
+                    Newton(Assignment(seed), SparseNewtonStrategy.Sns, LinearSolver.ConjugateGradient, tolerance, output).Steps
+                ),
+        ];
+        output.Claim(
+            draws.Order().ElementAt(2) <= 9,
+            $"SNS meets the published 9 Newton steps on a random assignment, median of five draws: {string.Join(", ", draws)}"
+        );
     }
 
     static (string Cell, int Steps, TransportResult Result) Newton(
@@ -121,22 +122,7 @@ sealed partial class SparseNewtonStudy : TableStudy
 
     static IEnumerable<Case> Cases()
     {
-        const int side = 500;
-        var random = new Random(1);
-        double[] costs = [.. Enumerable.Range(0, side * side).Select(_ => random.NextDouble())];
-        double most = costs.Max();
-        yield return new(
-            string.Create(CultureInfo.InvariantCulture, $"random assignment, n = {side}"),
-            Entropic(
-                new CostMatrix(side, side, Array.ConvertAll(costs, v => v / most)),
-                Measure.Uniform(side),
-                Measure.Uniform(side)
-            ),
-            20,
-            8,
-            "20 + 9",
-            "56 199"
-        );
+        yield return Assignment(1);
         double[][] images =
         [
             .. File.ReadLines(Path.Combine(AppContext.BaseDirectory, "digits.csv")).Skip(1).Take(9).Select(Picture),
@@ -159,6 +145,26 @@ sealed partial class SparseNewtonStudy : TableStudy
             15,
             "700 + 77",
             "5 748"
+        );
+    }
+
+    static Case Assignment(int seed)
+    {
+        const int side = 500;
+        var random = new Random(seed);
+        double[] costs = [.. Enumerable.Range(0, side * side).Select(_ => random.NextDouble())];
+        double most = costs.Max();
+        return new(
+            string.Create(CultureInfo.InvariantCulture, $"random assignment, n = {side}, draw {seed}"),
+            Entropic(
+                new CostMatrix(side, side, Array.ConvertAll(costs, v => v / most)),
+                Measure.Uniform(side),
+                Measure.Uniform(side)
+            ),
+            20,
+            8,
+            "20 + 9",
+            "56 199"
         );
     }
 
