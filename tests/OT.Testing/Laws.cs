@@ -68,7 +68,15 @@ public static class Laws
     )
     {
         (TransportResult result, Certificate certificate) = Answer(solve, problem);
-        double rounding = 1e-13 * problem.A.Mass;
+        // Two passes round an entry's exponent (f + g − C)/ε like the largest of its parts.
+        double exponent = 0;
+        if (result is { Epsilon: > 0, Potentials: { } potentials })
+        {
+            foreach (double[] part in (double[][])[potentials.F.ToArray(), potentials.G.ToArray()])
+                exponent += Math.Abs(System.Numerics.Tensors.TensorPrimitives.MaxMagnitude<double>(part)) / result.Epsilon;
+            exponent += problem.Geometry.MagnitudeBound / result.Epsilon;
+        }
+        double rounding = problem.A.Mass * (1e-13 + (exponent / (1L << 52)));
         Approx.AtMost(certificate.MarginalError, tolerance + rounding, "The marginal error of the plan");
         Approx.AtMost(result.MarginalError, tolerance + rounding, "The reported marginal error");
         // A solver may know its error from half a step before; an error of which it reports less than half is hidden.
