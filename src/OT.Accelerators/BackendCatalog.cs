@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OT.Accelerators.Blas;
 using OT.Accelerators.Native;
 using OT.Backends;
 
@@ -9,6 +10,7 @@ namespace OT.Accelerators;
 public static class BackendCatalog
 {
     const string NoKernels = "this version has no kernels for it";
+    const string ManyDimensions = "it serves squared distances in many dimensions: ask for it by name";
 
     /// <summary>The names that <see cref="Open(string, int?, long?)"/> takes beside <c>auto</c>.</summary>
     public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda"];
@@ -35,11 +37,14 @@ public static class BackendCatalog
         {
             case "auto":
                 why =
-                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => $"{n} ({NoKernels})"))}";
+                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => $"{n} ({(n is "blas" ? ManyDimensions : NoKernels)})"))}";
                 return new ManagedBackend(threads, memoryLimit);
             case "managed":
                 why = "asked for";
                 return new ManagedBackend(threads, memoryLimit);
+            case "blas":
+                why = "asked for";
+                return new BlasBackend(threads, memoryLimit);
             default:
                 if (!Names.Contains(name, StringComparer.Ordinal))
                     throw new ArgumentException(
@@ -99,9 +104,12 @@ public static class BackendCatalog
         {
             Name = name,
             IsFound = found,
-            IsUsable = false,
+            IsUsable = found && name is "blas",
             Version = version,
-            Reason = found ? $"found, but {NoKernels}" : "its library was not found",
+            Reason =
+                !found ? "its library was not found"
+                : name is "blas" ? ManyDimensions
+                : $"found, but {NoKernels}",
             Attempts = attempts,
         };
     }

@@ -15,9 +15,6 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
     where TSimd : struct, ISimd<TVector, T>
     where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T>
 {
-    /// <summary>Rounding of an exponent that is accepted: far below the errors that each precision is asked for.</summary>
-    static readonly double Rounding = typeof(T) == typeof(double) ? 1e-10 : 1e-3;
-
     readonly PointCloud _cloud;
     readonly double _scale;
     readonly int _dimension;
@@ -37,7 +34,7 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         _cloud = cloud;
         _scale = ((GroundCost.SquaredEuclideanCost)cloud.GroundCost).Scale;
         _dimension = cloud.Dimension;
-        double[] centre = CommonMean(cloud);
+        double[] centre = Centred.Mean(cloud.Source, cloud.Target);
         _stride = AlignedBuffer<T>.Stride(Padded);
         _source = new double[Rows * _dimension];
         _sourceNorms = new double[Rows];
@@ -96,8 +93,7 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
     }
 
     /// <summary>Whether the rounding of norms as large as the largest cost is small beside ε.</summary>
-    bool Resolves(double epsilon) =>
-        epsilon == 0 || double.CreateTruncating(T.BitIncrement(T.One) - T.One) * _cloud.MagnitudeBound <= Rounding * epsilon;
+    bool Resolves(double epsilon) => epsilon == 0 || Centred.Resolves<T>(_cloud.MagnitudeBound, epsilon);
 
     RowOperator<TSimd, TVector, T> Differences => _differences ??= new(_cloud, Blocks, Description, Cancellation);
 
@@ -258,21 +254,6 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         }
         scratch.Sums[r] += double.CreateTruncating(TSimd.Sum(p0));
         scratch.Sums[r + 1] += double.CreateTruncating(TSimd.Sum(p1));
-    }
-
-    static double[] CommonMean(PointCloud cloud)
-    {
-        var mean = new double[cloud.Dimension];
-        for (int k = 0; k < mean.Length; k++)
-        {
-            double sum = 0;
-            for (int i = 0; i < cloud.Rows; i++)
-                sum += cloud.Source[i, k] / cloud.Rows;
-            for (int j = 0; j < cloud.Columns; j++)
-                sum += cloud.Target[j, k] / cloud.Columns;
-            mean[k] = sum / 2;
-        }
-        return mean;
     }
 
     interface IDimension
