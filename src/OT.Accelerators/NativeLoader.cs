@@ -66,7 +66,10 @@ static class NativeLoader
 
     static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
     {
-        NativeLibraryName? library = Array.Find([LibOt.Library, LibOtMpi.Library], own => own.Name == name);
+        NativeLibraryName? library = Array.Find(
+            [LibOt.Library, LibOtMpi.Library],
+            own => string.Equals(own.Name, name, StringComparison.Ordinal)
+        );
         if (library is null)
             return 0;
         Opened result = Open(library);

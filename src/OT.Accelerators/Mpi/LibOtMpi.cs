@@ -13,11 +13,7 @@ static unsafe partial class LibOtMpi
 
     /// <summary>Where to look for it, and the version check that it must pass before any other function is called.</summary>
     public static NativeLibraryName Library { get; } =
-        new(
-            Import,
-            NativeLibraryName.ForThisSystem(["libot_mpi.so"], ["libot_mpi.dll"], ["libot_mpi.dylib"]),
-            WrongAbi
-        );
+        new(Import, NativeLibraryName.ForThisSystem(["libot_mpi.so"], ["libot_mpi.dll"], ["libot_mpi.dylib"]), WrongAbi);
 
     /// <summary>MPI's own name and version in one line.</summary>
     public static string Version

@@ -62,7 +62,9 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
         if (WhyNot(problem) is { } reason)
             throw new NotSupportedException(reason);
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
-        return new Run(problem, _options, _backend ?? own!, cancellation).Solve();
+        IBackend backend = _backend ?? own!;
+        using AgreedToken stop = backend.Share.Agree(cancellation);
+        return new Run(problem, _options, backend, cancellation, stop.Token).Solve();
     }
 
     static string? WhyNot(LinearProblem problem)
@@ -113,15 +115,21 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
         return true;
     }
 
-    /// <summary>One solve.</summary>
-    sealed class Run(LinearProblem problem, SinkhornOptions options, IBackend backend, CancellationToken cancellation)
+    /// <summary>One solve: the caller's token for what agrees on one by itself, the agreed one for what is decided here.</summary>
+    sealed class Run(
+        LinearProblem problem,
+        SinkhornOptions options,
+        IBackend backend,
+        CancellationToken cancellation,
+        CancellationToken agreed
+    )
     {
         readonly Stopwatch _clock = Stopwatch.StartNew();
 
         public DivergenceResult Solve()
         {
             TransportResult cross = new Sinkhorn(Rest(), backend).Solve(problem, cancellation);
-            if (cross.Potentials is null || cancellation.IsCancellationRequested)
+            if (cross.Potentials is null || agreed.IsCancellationRequested)
                 return Report(cross, null, null);
             // The cross term holds the absolute ε, and b scaled to a's mass.
             LinearProblem solved = cross.Problem;
@@ -129,7 +137,7 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             TransportResult xx = Self(sourceCosts, solved.A, cross);
             if (IsSelf(solved))
                 return Report(xx, xx, xx); // one and the same problem: S is 0 to the last bit
-            TransportResult? yy = cancellation.IsCancellationRequested ? null : Self(targetCosts, solved.B, cross);
+            TransportResult? yy = agreed.IsCancellationRequested ? null : Self(targetCosts, solved.B, cross);
             return Report(cross, xx, yy);
         }
 
@@ -153,10 +161,11 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
                 PenaltyB = cross.Problem.PenaltyB,
             };
             SinkhornOptions rest = Rest() with { Progress = null };
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             if (rest.TimeLimit != Timeout.InfiniteTimeSpan && rest.TimeLimit.TotalMilliseconds < int.MaxValue)
-                limit.CancelAfter(rest.TimeLimit);
-            return new SymmetricSinkhorn(rest, backend).Solve(term, epsilon, limit.Token, cancellation);
+                limited.CancelAfter(rest.TimeLimit);
+            using AgreedToken limit = backend.Share.Agree(limited.Token);
+            return new SymmetricSinkhorn(rest, backend).Solve(term, epsilon, limit.Token, agreed);
         }
 
         (Geometry Source, Geometry Target) SelfCosts()
@@ -176,7 +185,7 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
 
         void CheckSymmetric(GroundCost cost, Matrix points)
         {
-            for (int i = 0; i < points.Rows && !cancellation.IsCancellationRequested; i++)
+            for (int i = 0; i < points.Rows && !agreed.IsCancellationRequested; i++)
             {
                 for (int j = 0; j < i; j++)
                     cost.CheckSymmetric(points.Row(i), points.Row(j));
@@ -207,7 +216,7 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             }
             SolverStatus status = Worst(cross, xx, yy);
             if (status == SolverStatus.Converged && !double.IsFinite(value))
-                status = cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.NumericalFailure;
+                status = agreed.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.NumericalFailure;
             return new DivergenceResult(a, b)
             {
                 Status = status,
@@ -237,7 +246,7 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             ReadOnlySpan<double> f = term.Potentials!.F;
             double epsilon = term.Epsilon;
             var g = new double[of.B.Count];
-            using ICostOperator op = backend.Bind(of.Geometry, Precision.Float64, cancellation);
+            using ICostOperator op = backend.Bind(of.Geometry, Precision.Float64, agreed);
             op.SoftMinColumns(f, VectorMath.LogWeights(of.A.Weights), epsilon, g);
             if (op.Interrupted)
                 return double.NaN;

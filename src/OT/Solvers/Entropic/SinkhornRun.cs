@@ -150,7 +150,10 @@ internal sealed partial class SinkhornRun : IDisposable
         (_asked, _problem) = (problem, WithoutIdlePenalties(problem, epsilon));
         (_epsilon, _options, _backend, _cancellation, _limit) = (epsilon, options, backend, cancellation, limit);
         (double massA, double massB) = (problem.A.Mass, problem.B.Mass);
-        _costs = CostMatrix.Quick(problem.Geometry, backend.MemoryLimit);
+        // Processes that share the rows tabulate their own, if any.
+        _costs = ReferenceEquals(backend.Share, RowShare.Whole)
+            ? CostMatrix.Quick(problem.Geometry, backend.MemoryLimit)
+            : problem.Geometry;
         _b = problem.B;
         var messages = new List<string>();
         if (_problem != problem)
@@ -207,7 +210,7 @@ internal sealed partial class SinkhornRun : IDisposable
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
         _operator = backend.Bind(_costs, _precision, limit);
         long other = backend.EstimateBytes(_costs, Precision.Float64) + Sinkhorn.OwnBytes(problem.Geometry);
-        _newtonBytes = Math.Min(backend.MemoryLimit, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2) - other;
+        _newtonBytes = Math.Min(backend.MemoryLimit, backend.Share.AvailableBytes / 2) - other;
     }
 
     public void Dispose() => _operator.Dispose();
