@@ -2,6 +2,8 @@ using System.Globalization;
 using OT.Backends;
 using OT.Geometries;
 using OT.Numerics;
+using OT.Problems;
+using OT.Results;
 
 namespace OT.Accelerators.Mpi;
 
@@ -118,6 +120,21 @@ public sealed class DistributedBackend : IBackend
             throw;
         }
         return new DistributedOperator(geometry, local!, _ranks, watch, slot);
+    }
+
+    /// <summary>As <see cref="Certificate.Verify"/>, each rank over its own rows. Collective; every rank gets the same certificate.</summary>
+    /// <inheritdoc cref="Certificate.Verify" path="/param"/>
+    /// <inheritdoc cref="Certificate.Verify" path="/exception"/>
+    public Certificate Verify(
+        LinearProblem problem,
+        TransportPlan plan,
+        Potentials? potentials = null,
+        IProgress<double>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        return Certificate.VerifyShared(problem, plan, potentials, progress, _ranks, cancellation);
     }
 
     /// <summary>Ends the local back end.</summary>

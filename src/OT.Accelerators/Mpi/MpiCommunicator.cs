@@ -21,6 +21,9 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
     /// <summary>How long <see cref="Dispose"/> waits for the other ranks to come to their end.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
+    /// <summary>How long a rank that gave up waits for the others to do so, too.</summary>
+    static readonly TimeSpan GivingUp = TimeSpan.FromSeconds(5);
+
     /// <summary>Tokens that can be watched at a time: one bit each.</summary>
     const int MaxWatches = 64;
 
@@ -194,7 +197,44 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
         LibOtMpi.Check(LibOtMpi.ot_mpi_abort(exitCode));
     }
 
-    /// <summary>Ends MPI once all ranks have come here; ends all processes when some rank does not within ten minutes. Collective.</summary>
+    /// <summary>
+    /// Runs a program on all ranks and sees to its end, whatever becomes of some of them: what it throws on all ranks is written once, what it throws on some ends the job with a line that names the rank.
+    /// No rank waits for one that has gone.
+    /// </summary>
+    /// <param name="program">What every rank runs; gives the exit code.</param>
+    /// <param name="error">Receives one line when the program fails.</param>
+    /// <returns>The program's exit code; 2 when it threw.</returns>
+    public static int Run(Func<MpiCommunicator, int> program, TextWriter error)
+    {
+        ArgumentNullException.ThrowIfNull(program);
+        ArgumentNullException.ThrowIfNull(error);
+        const int failed = 2;
+        MpiCommunicator ranks;
+        try
+        {
+            ranks = World();
+        }
+        catch (BackendException e)
+        {
+            error.WriteLine(e.Message);
+            return failed;
+        }
+        try
+        {
+            int code = program(ranks);
+            ranks.Dispose();
+            return code;
+        }
+#pragma warning disable CA1031 // whatever it is, the other ranks wait for this one
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            ranks.GiveUp(e.Message, failed, error);
+            return failed;
+        }
+    }
+
+    /// <summary>Ends MPI once all ranks have come here or given up; ends all processes when some rank does neither within ten minutes. Collective.</summary>
     public void Dispose()
     {
         lock (Opening)
@@ -203,9 +243,43 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
                 return;
             if (!Meet(Patience))
                 Abort(1);
-            _closed = true;
-            LibOtMpi.Check(LibOtMpi.ot_mpi_close());
+            Close(failed: false);
         }
+    }
+
+    /// <summary>
+    /// This rank cannot go on. When all ranks end here or in <see cref="Dispose"/> within five seconds, the first that failed writes its message; else this one does, and ends the processes of all.
+    /// </summary>
+    /// <param name="message">What went wrong, in a line.</param>
+    /// <param name="exitCode">What the launcher reports when the others have to be ended.</param>
+    /// <param name="error">Where the message goes.</param>
+    public void GiveUp(string message, int exitCode, TextWriter error)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        lock (Opening)
+        {
+            if (!_closed && !Meet(GivingUp))
+            {
+                error.WriteLine($"rank {Rank} of {Size}: {message} The other ranks are ended.");
+                error.Flush();
+                Abort(exitCode);
+            }
+            long[] failures = _closed ? [1] : Close(failed: true);
+            if (Array.IndexOf(failures, 1L) == Rank || failures.Length == 1)
+                error.WriteLine(failures.Contains(0L) ? $"rank {Rank} of {Size}: {message}" : message);
+        }
+    }
+
+    /// <summary>Ends MPI where all ranks have met; tells which of them failed. They may have failed at different steps, so none is agreed on.</summary>
+    long[] Close(bool failed)
+    {
+        long[] failures = new long[Size],
+            one = new long[Size];
+        Array.Fill(one, 1);
+        AllGather<long>([failed ? 1 : 0], failures, one);
+        _closed = true;
+        LibOtMpi.Check(LibOtMpi.ot_mpi_close());
+        return failures;
     }
 
     // ---- what all ranks must have alike ----
