@@ -1,15 +1,30 @@
+using Microsoft.Win32.SafeHandles;
 using OT.Accelerators.Mpi;
 using OT.MpiHost;
 
-// One scenario on every rank: what mpirun starts for the tests of the MPI back end. Rank 0 writes "key value" lines.
+// What mpirun starts for the tests of the MPI back end: scenarios on every rank, one after the other, "then" between them. Rank 0 writes lines of a key and a value.
+// Plain files, not the console's writers, which greet a terminal, and mpirun gives one.
+using var error = new StreamWriter(new FileStream(new SafeFileHandle(2, ownsHandle: false), FileAccess.Write))
+{
+    AutoFlush = true,
+};
 return MpiCommunicator.Run(
     ranks =>
     {
-        Scenario scenario = Scenarios.Find(args[0]);
-        var report = new Report(ranks.Rank == 0 ? Console.Out : TextWriter.Null);
-        scenario(ranks, args[1..], report);
-        Console.Out.Flush();
+        using TextWriter output =
+            ranks.Rank == 0
+                ? new StreamWriter(new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write))
+                : TextWriter.Null;
+        for (int at = 0; at < args.Length; )
+        {
+            int end = Array.IndexOf(args, "then", at);
+            end = end < 0 ? args.Length : end;
+            output.WriteLine($"scenario {string.Join(' ', args[at..end])}");
+            Scenarios.Find(args[at])(ranks, args[(at + 1)..end], new Report(output));
+            output.Flush();
+            at = end + 1;
+        }
         return 0;
     },
-    Console.Error
+    error
 );

@@ -20,8 +20,7 @@ sealed class WhereRowsSuffice(IBackend backend, int rows) : IBackend
         Geometry geometry,
         Precision precision = Precision.Float64,
         CancellationToken cancellation = default
-    ) =>
-        (geometry.Rows < rows ? _small : backend).Bind(geometry, precision, cancellation);
+    ) => (geometry.Rows < rows ? _small : backend).Bind(geometry, precision, cancellation);
 
     public void Dispose()
     {
@@ -45,8 +44,7 @@ sealed class TwoPassBackend(IBackend backend) : IBackend
         Geometry geometry,
         Precision precision = Precision.Float64,
         CancellationToken cancellation = default
-    ) =>
-        new Plain(backend.Bind(geometry, precision, cancellation));
+    ) => new Plain(backend.Bind(geometry, precision, cancellation));
 
     public void Dispose() => backend.Dispose();
 

@@ -243,7 +243,8 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
                 return;
             if (!Meet(Patience))
                 Abort(1);
-            Close(failed: false);
+            Failures(failed: false);
+            Close();
         }
     }
 
@@ -264,22 +265,31 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
                 error.Flush();
                 Abort(exitCode);
             }
-            long[] failures = _closed ? [1] : Close(failed: true);
+            // Written before the end of MPI, which all ranks wait for: a launcher ends those that are left when the first leaves with an error.
+            long[] failures = _closed ? [1] : Failures(failed: true);
             if (Array.IndexOf(failures, 1L) == Rank || failures.Length == 1)
                 error.WriteLine(failures.Contains(0L) ? $"rank {Rank} of {Size}: {message}" : message);
+            error.Flush();
+            Close();
         }
     }
 
-    /// <summary>Ends MPI where all ranks have met; tells which of them failed. They may have failed at different steps, so none is agreed on.</summary>
-    long[] Close(bool failed)
+    /// <summary>Which ranks failed, where all have met. They may have failed at different steps, so none is agreed on.</summary>
+    long[] Failures(bool failed)
     {
         long[] failures = new long[Size],
             one = new long[Size];
         Array.Fill(one, 1);
         AllGather<long>([failed ? 1 : 0], failures, one);
+        return failures;
+    }
+
+    void Close()
+    {
+        if (_closed)
+            return;
         _closed = true;
         LibOtMpi.Check(LibOtMpi.ot_mpi_close());
-        return failures;
     }
 
     // ---- what all ranks must have alike ----
