@@ -56,6 +56,9 @@ public sealed class DistributedBackend : IBackend
     /// <summary>The processes.</summary>
     public MpiCommunicator Ranks => _ranks;
 
+    /// <summary>False: each rank tabulates its own rows when it binds them.</summary>
+    public bool TakesTables => false;
+
     IRowShare IBackend.Share => _ranks;
 
     /// <summary>Bytes that <see cref="Bind"/> would take on the rank with most rows, the copy of its costs included where there is one. Not collective, and the same on every rank.</summary>
@@ -71,7 +74,7 @@ public sealed class DistributedBackend : IBackend
         {
             CostMatrix matrix => pairs * (matrix.IsSingle ? sizeof(float) : sizeof(double)),
             ShardedCosts => 0,
-            _ => CostMatrix.TableBytes(block),
+            _ => _local.TakesTables ? CostMatrix.TableBytes(block) : 0,
         };
         // A copy in floats of what is stored in doubles.
         if (precision != Precision.Float64 && geometry is CostMatrix { IsSingle: false } or ShardedCosts { IsSingle: false })
@@ -147,10 +150,12 @@ public sealed class DistributedBackend : IBackend
         geometry switch
         {
             ShardedCosts sharded => sharded.Block,
-            PointCloud cloud => CostMatrix.Quick(Block(cloud, start, end), MemoryLimit),
+            PointCloud cloud => Quick(Block(cloud, start, end)),
             CostMatrix matrix => Block(matrix, start, end),
-            _ => CostMatrix.Quick(new RowBlock(geometry, start, end - start), MemoryLimit),
+            _ => Quick(new RowBlock(geometry, start, end - start)),
         };
+
+    Geometry Quick(Geometry block) => _local.TakesTables ? CostMatrix.Quick(block, MemoryLimit) : block;
 
     static PointCloud Block(PointCloud cloud, int start, int end)
     {
