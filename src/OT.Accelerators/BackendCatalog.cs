@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OT.Accelerators.Mpi;
 using OT.Accelerators.Native;
 using OT.Backends;
 
@@ -11,7 +12,7 @@ public static class BackendCatalog
     const string NoKernels = "this version has no kernels for it";
 
     /// <summary>The names that <see cref="Open(string, int?, long?)"/> takes beside <c>auto</c>.</summary>
-    public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda"];
+    public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda", "mpi"];
 
     /// <summary>Opens a back end. The caller disposes it.</summary>
     /// <param name="name">One of <see cref="Names"/>, or <c>auto</c>, the default, for the best that is usable here: today <c>managed</c>.</param>
@@ -40,6 +41,10 @@ public static class BackendCatalog
             case "managed":
                 why = "asked for";
                 return new ManagedBackend(threads, memoryLimit);
+            case "mpi":
+                why = "asked for";
+                var ranks = MpiCommunicator.World();
+                return new DistributedBackend(new ManagedBackend(threads ?? ranks.Threads, memoryLimit), ranks);
             default:
                 if (!Names.Contains(name, StringComparer.Ordinal))
                     throw new ArgumentException(
@@ -63,6 +68,7 @@ public static class BackendCatalog
             "native" => DescribeNative(),
             "blas" => DescribeLibrary(name, SystemLibraries.Blas, SystemLibraries.BlasVersion),
             "opencl" => DescribeLibrary(name, SystemLibraries.OpenCl, _ => null),
+            "mpi" => DescribeMpi(),
             "cuda" => DescribeLibrary(name, SystemLibraries.Cuda, SystemLibraries.CudaVersion),
             _ => DescribeManaged(),
         };
@@ -84,6 +90,22 @@ public static class BackendCatalog
     {
         NativeLoader.Opened library = NativeLoader.Open(LibOt.Library);
         return Found("native", library.Attempts, library.Found ? $"libot {LibOt.Version}, {LibOt.Isa}" : null);
+    }
+
+    static BackendCandidate DescribeMpi()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(LibOtMpi.Library);
+        return new BackendCandidate
+        {
+            Name = "mpi",
+            IsFound = library.Found,
+            IsUsable = library.Found,
+            Version = library.Found ? MpiCommunicator.Library : null,
+            Reason = library.Found
+                ? "over the managed back end of each process that mpirun starts"
+                : "libot_mpi is built where CMake finds an MPI for C, and needs that MPI where it runs",
+            Attempts = library.Attempts,
+        };
     }
 
     static BackendCandidate DescribeLibrary(string name, NativeLibraryName library, Func<nint, string?> version)

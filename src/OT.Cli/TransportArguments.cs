@@ -122,6 +122,11 @@ sealed class TransportArguments
         "FILE.npz",
         "Where sinkhorn keeps its state while it runs."
     );
+    public readonly Option<double?> CheckpointEvery = Positive(
+        "--checkpoint-every",
+        "SECONDS",
+        "How often the state is written; 5 when left out."
+    );
     public readonly Option<string?> Resume = Text("--resume", "FILE.npz", "A state to go on from.");
     public readonly Option<bool> Json = new("--json") { Description = "One JSON object on standard output." };
 
@@ -186,7 +191,20 @@ sealed class TransportArguments
     {
         foreach (
             Option option in (ReadOnlySpan<Option>)
-                [Method, MaxIterations, TimeLimit, Backend, Threads, Precision, Memory, Plot, Trace, Checkpoint, Resume]
+                [
+                    Method,
+                    MaxIterations,
+                    TimeLimit,
+                    Backend,
+                    Threads,
+                    Precision,
+                    Memory,
+                    Plot,
+                    Trace,
+                    Checkpoint,
+                    CheckpointEvery,
+                    Resume,
+                ]
         )
             command.Add(option);
     }

@@ -167,14 +167,23 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
             throw new BackendException("mpi", first);
     }
 
-    /// <summary>The first rank's failure, as text that names the rank; null when none failed. Collective.</summary>
+    /// <summary>The first failure of any rank, and which rank's it is unless all say the same; null when none failed. Collective.</summary>
     public string? FirstFailure(string? failure)
     {
         byte[] all = Gather<byte>(Encoding.UTF8.GetBytes(failure ?? ""), out long[] counts);
         int rank = Array.FindIndex(counts, count => count > 0);
-        // Those before it have no text.
-        return rank < 0 ? null : $"rank {rank}: {Encoding.UTF8.GetString(all.AsSpan(0, (int)counts[rank]))}";
+        if (rank < 0)
+            return null;
+        int length = (int)counts[rank]; // those before it have no text
+        string first = Encoding.UTF8.GetString(all.AsSpan(0, length));
+        bool alike = all.Length == length * Size;
+        for (int r = 0; r < Size && alike; r++)
+            alike = all.AsSpan(r * length, length).SequenceEqual(all.AsSpan(0, length));
+        return alike ? first : $"rank {rank}: {first}";
     }
+
+    /// <summary>Whether any rank says so. Collective.</summary>
+    public bool Any(bool here) => Gather<bool>([here]).Contains(true);
 
     /// <summary>
     /// Waits until all ranks have come here. Apart from all other exchanges: ranks that gave up find out by it whether the others have given up too, or wait for them.
@@ -235,13 +244,16 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
     }
 
     /// <summary>Ends MPI once all ranks have come here or given up; ends all processes when some rank does neither within ten minutes. Collective.</summary>
-    public void Dispose()
+    public void Dispose() => End(Patience);
+
+    /// <summary>As <see cref="Dispose"/>, with as much patience as the rank needs that works longest alone.</summary>
+    public void End(TimeSpan patience)
     {
         lock (Opening)
         {
             if (_closed)
                 return;
-            if (!Meet(Patience))
+            if (!Meet(patience))
                 Abort(1);
             Failures(failed: false);
             Close();
@@ -261,14 +273,14 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
         {
             if (!_closed && !Meet(GivingUp))
             {
-                error.WriteLine($"rank {Rank} of {Size}: {message} The other ranks are ended.");
+                error.WriteLine($"{message} (rank {Rank} of {Size}: the other ranks are ended)");
                 error.Flush();
                 Abort(exitCode);
             }
             // Written before the end of MPI, which all ranks wait for: a launcher ends those that are left when the first leaves with an error.
             long[] failures = _closed ? [1] : Failures(failed: true);
             if (Array.IndexOf(failures, 1L) == Rank || failures.Length == 1)
-                error.WriteLine(failures.Contains(0L) ? $"rank {Rank} of {Size}: {message}" : message);
+                error.WriteLine(failures.Contains(0L) ? $"{message} (rank {Rank} of {Size})" : message);
             error.Flush();
             Close();
         }

@@ -53,6 +53,35 @@ public sealed class ShardedCosts : Geometry
         HasForbiddenPairs = ranks.Gather<byte>([block.HasForbiddenPairs ? (byte)1 : (byte)0]).Contains((byte)1);
     }
 
+    /// <summary>Moves rows that the ranks hold in any portions, in the order of the ranks, to where they belong. Collective.</summary>
+    /// <param name="ranks">The processes.</param>
+    /// <param name="columns">m, the same on all ranks.</param>
+    /// <param name="costs">Whole rows, any number of them.</param>
+    /// <exception cref="ArgumentException">A cost is NaN or <c>-∞</c>, or there are fewer rows than ranks.</exception>
+    public static ShardedCosts FromPortions(MpiCommunicator ranks, int columns, ReadOnlySpan<double> costs)
+    {
+        ArgumentNullException.ThrowIfNull(ranks);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
+        long[] counts = ranks.Gather<long>([costs.Length / columns]);
+        long total = counts.Sum(),
+            from = counts.Take(ranks.Rank).Sum(),
+            to = from + counts[ranks.Rank];
+        if (total < ranks.Size)
+            throw new ArgumentException(
+                $"{ranks.Size} ranks for {total} rows: start at most as many ranks as there are rows.",
+                nameof(costs)
+            );
+        var sent = new long[ranks.Size];
+        for (int r = 0; r < ranks.Size; r++)
+        {
+            long start = Math.Max(from, total * r / ranks.Size),
+                end = Math.Min(to, total * (r + 1) / ranks.Size);
+            sent[r] = Math.Max(0, end - start) * columns;
+        }
+        double[] own = ranks.Exchange(costs, sent);
+        return new ShardedCosts(ranks, new CostMatrix(own.Length / columns, columns, own));
+    }
+
     /// <inheritdoc/>
     public override int Rows { get; }
 
