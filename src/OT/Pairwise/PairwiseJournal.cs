@@ -164,7 +164,7 @@ public sealed class PairwiseJournal : IDisposable
     }
 
     // Unbuffered: a line goes to the operating system as it is written, and outlives this process.
-    static FileStream Open(string path, FileMode mode) => new(path, mode, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
+    static FileStream Open(string path, FileMode mode) => new(path, mode, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
 
     static uint Checksum(string line)
     {
