@@ -25,7 +25,9 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Ses
             return Merge(output);
         (int Part, int Parts)? part = arguments.ParsePart(parse);
         string path = part is { } share ? $"{output}.{share.Part}-of-{share.Parts}.journal" : $"{output}.journal";
-        PairwiseProblem problem = new PairwiseInput(arguments, parse, console.OpenReader()).Read();
+        var input = new PairwiseInput(arguments, parse, console.OpenReader());
+        PairwiseProblem problem = input.Read();
+        CheckDistinct(output, input.Files);
         PairwiseOptions options = Options(part ?? (1, 1));
         using IBackend? backend = parse.GetValue(arguments.Shared.Backend) is { } name
             ? BackendCatalog.Open(name, (int?)parse.GetValue(arguments.Shared.Threads))
@@ -99,6 +101,7 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Ses
         string[] files = parse.GetValue(arguments.Files) ?? [];
         if (files.Length == 0)
             throw new InputException("--merge: which journals? Give them as FILEs.");
+        CheckDistinct(output, files);
         foreach (string file in files)
             TableReader.Open(file).Dispose();
         PairwiseResult result = PairwiseJournal.Merge(files);
@@ -109,6 +112,12 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Ses
         result.Save(output);
         Write(result, output);
         return Code(result);
+    }
+
+    static void CheckDistinct(string output, IEnumerable<string> inputs)
+    {
+        if (inputs.Any(input => string.Equals(Path.GetFullPath(input), Path.GetFullPath(output), StringComparison.Ordinal)))
+            throw new InputException($"--output {output}: is an input too: give another name.");
     }
 
     static int Code(PairwiseResult result) =>

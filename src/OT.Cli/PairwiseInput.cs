@@ -12,9 +12,11 @@ sealed class PairwiseInput(PairwiseArguments arguments, ParseResult parse, Table
     const string CoordinateRule = "a coordinate must be finite";
     const string WeightRule = "a weight must be finite and not negative";
 
+    /// <summary>What was read.</summary>
+    public List<string> Files { get; } = [];
+
     public PairwiseProblem Read()
     {
-        PairwiseQuantity quantity = arguments.Quantity(parse);
         string[] files = parse.GetValue(arguments.Files) ?? [];
         string? list = parse.GetValue(arguments.List),
             histograms = parse.GetValue(arguments.Histograms),
@@ -26,6 +28,7 @@ sealed class PairwiseInput(PairwiseArguments arguments, ParseResult parse, Table
                     ? "no measures: give FILEs, --list or --histograms."
                     : "FILEs, --list and --histograms each give the measures: give one of them."
             );
+        PairwiseQuantity quantity = arguments.Quantity(parse);
         if (histograms is not null)
             return OfHistograms(quantity, histograms, against);
         foreach (Option<string?> option in (ReadOnlySpan<Option<string?>>)[arguments.Bins, arguments.CostMatrix])
@@ -94,9 +97,10 @@ sealed class PairwiseInput(PairwiseArguments arguments, ParseResult parse, Table
     }
 
     /// <summary>Paths, one a line; those that are not absolute lie beside the list. Empty lines and lines that begin with # are skipped.</summary>
-    static string[] Listed(string path)
+    string[] Listed(string path)
     {
         using var text = new StreamReader(TableReader.Open(path));
+        Files.Add(path);
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         var files = new List<string>();
         while (text.ReadLine() is { } line)
@@ -107,9 +111,15 @@ sealed class PairwiseInput(PairwiseArguments arguments, ParseResult parse, Table
         return files.Count > 0 ? [.. files] : throw new InputException($"{path}: lists no file.");
     }
 
+    Table Open(string path)
+    {
+        Files.Add(path);
+        return reader.Read(path);
+    }
+
     Measure Cloud(string path)
     {
-        Table table = reader.Read(path);
+        Table table = Open(path);
         table.Require(double.IsFinite, CoordinateRule);
         if (parse.GetValue(arguments.Shared.WeightsColumn) is not { } name)
             return Measure.Uniform(new Matrix(table.Rows, table.Columns, table.ToDoubles()));
@@ -119,7 +129,7 @@ sealed class PairwiseInput(PairwiseArguments arguments, ParseResult parse, Table
 
     Measure[] Histograms(string path, int bins)
     {
-        Table table = reader.Read(path);
+        Table table = Open(path);
         if (table.Columns != bins)
             throw new InputException($"{path}: {table.Columns} columns for {bins} bins: the counts must be equal.");
         table.Require(weight => weight >= 0 && double.IsFinite(weight), WeightRule);
@@ -145,7 +155,7 @@ sealed class PairwiseInput(PairwiseArguments arguments, ParseResult parse, Table
     {
         if (parse.GetValue(arguments.Shared.Cost) is not null)
             throw new InputException("--cost means nothing with --cost-matrix.");
-        Table costs = reader.Read(path);
+        Table costs = Open(path);
         costs.Require(
             cost => !double.IsNaN(cost) && !double.IsNegativeInfinity(cost),
             "a cost must be finite, or inf to forbid the pair"
@@ -155,7 +165,7 @@ sealed class PairwiseInput(PairwiseArguments arguments, ParseResult parse, Table
 
     PointCloud Points(string path, GroundCost cost)
     {
-        Table table = reader.Read(path);
+        Table table = Open(path);
         table.Require(double.IsFinite, CoordinateRule);
         var points = new Matrix(table.Rows, table.Columns, table.ToDoubles());
         try
