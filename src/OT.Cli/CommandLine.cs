@@ -109,6 +109,11 @@ static class CommandLine
         certify.SetAction(parse => console.Run(() => new CertifyCommand(certifyArguments, parse, console).Run()));
         root.Add(certify);
 
+        var pairwiseArguments = new PairwiseArguments();
+        Command pairwise = pairwiseArguments.Command();
+        pairwise.SetAction(parse => console.Run(() => new PairwiseCommand(pairwiseArguments, parse, console).Run()));
+        root.Add(pairwise);
+
         var backends = new Command("backends", "What was found, what was not, and why.");
         backends.SetAction(_ =>
             console.Run(() =>

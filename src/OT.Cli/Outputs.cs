@@ -297,7 +297,7 @@ sealed class Outputs
     }
 
     /// <summary>Refuses, before the work, a file that could not be written after it.</summary>
-    static void Check(string? path, string option, string rule, params ReadOnlySpan<string> extensions)
+    public static void Check(string? path, string option, string rule, params ReadOnlySpan<string> extensions)
     {
         if (path is null)
             return;

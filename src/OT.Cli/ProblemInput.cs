@@ -134,11 +134,7 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
             return TransportArguments.ParseCost(name ?? "sqeuclidean");
         if (p < 1)
             throw new InputException(FormattableString.Invariant($"--p {p}: the order of a distance must be at least 1."));
-        if (name is "sqeuclidean" or "half-sqeuclidean" or "cosine")
-            throw new InputException(
-                $"--cost {name}: is no distance, so it has no W_p: give euclidean, cityblock, chebyshev, sphere or minkowski:P, or use 'ot solve'."
-            );
-        Metric = TransportArguments.ParseCost(name ?? "euclidean");
+        Metric = TransportArguments.ParseDistance(name ?? "euclidean");
         return Metric.ToPower(p);
     }
 
@@ -171,7 +167,7 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
         return Weights(weights, points);
     }
 
-    static Measure Weights(Table table, Matrix? points)
+    public static Measure Weights(Table table, Matrix? points)
     {
         if (table.Rows != 1 && table.Columns != 1)
             throw new InputException($"{table.Name}: {table.Rows} x {table.Columns} numbers: weights are one row or one column.");

@@ -232,6 +232,14 @@ sealed class TransportArguments
         };
     }
 
+    /// <summary>A cost that is a distance, so that there is a W_p of it.</summary>
+    public static GroundCost ParseDistance(string name) =>
+        name is "sqeuclidean" or "half-sqeuclidean" or "cosine"
+            ? throw new InputException(
+                $"--cost {name}: is no distance, so it has no W_p: give euclidean, cityblock, chebyshev, sphere or minkowski:P, or use 'ot solve'."
+            )
+            : ParseCost(name);
+
     public static EpsilonScale ParseScale(string name) =>
         name switch
         {
@@ -259,7 +267,7 @@ sealed class TransportArguments
             _ => throw new InputException($"--penalty {name}: not known: there are kl and tv."),
         };
 
-    static Option<string?> Text(string name, string value, string description) =>
+    public static Option<string?> Text(string name, string value, string description) =>
         new(name) { HelpName = value, Description = description };
 
     static Option<double?> Positive(string name, string value, string description) =>
@@ -276,7 +284,7 @@ sealed class TransportArguments
             },
         };
 
-    static Option<long?> Whole(string name, string value, long low, long high, string description) =>
+    public static Option<long?> Whole(string name, string value, long low, long high, string description) =>
         new(name)
         {
             HelpName = value,
