@@ -62,6 +62,10 @@ interface IGpuDevice : IDisposable
     /// <summary>Queues <paramref name="groups"/> groups of <paramref name="groupSize"/> work items.</summary>
     void Launch(IGpuKernel kernel, long groups, int groupSize, ReadOnlySpan<GpuArgument> arguments);
 
+    /// <summary>Keeps the launches that an action makes, for repetition; what they change from one time to the next lies in buffers.</summary>
+    /// <param name="launches">Makes launches and nothing else, of kernels that the device has already given out. May be called at once, later, or each time.</param>
+    IGpuSequence Record(Action launches);
+
     /// <summary>Hands all that is queued to the device, without waiting.</summary>
     void Flush();
 
