@@ -65,9 +65,13 @@ static class NativeLoader
 
     static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
     {
-        if (!string.Equals(name, LibOt.Library.Name, StringComparison.Ordinal))
+        NativeLibraryName? library = Array.Find(
+            [LibOt.Library, SystemLibraries.OpenCl],
+            known => string.Equals(name, known.Name, StringComparison.Ordinal)
+        );
+        if (library is null)
             return 0;
-        Opened result = Open(LibOt.Library);
+        Opened result = Open(library);
         return result.Found
             ? result.Handle
             : throw new DllNotFoundException($"'{name}' was not found. Tried: {string.Join("; ", result.Attempts)}.");
