@@ -1,0 +1,50 @@
+// A processor for kernels: their words in C++, and groups of work items that take turns on one thread.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fake {
+
+// A kernel as a module has it: how to call it with the addresses of its arguments, and how many bytes each of them has.
+struct Entry {
+  void (*call)(void** arguments);
+  std::vector<int> sizes;
+};
+
+// Runs all groups of a launch, one after the other. False, with the reason in `failure`, where work items do not all reach the same barriers.
+bool run(const Entry& entry, int groups, int group_size, void** arguments, std::string& failure);
+
+// The work item that runs, and its places to wait.
+extern thread_local int group_id;
+extern thread_local int local_id;
+void group_barrier();
+void warp_barrier();
+
+// The kernel `name` of the module `module`, or null.
+const Entry* find(const std::string& module, const std::string& name);
+void add(const char* module, const char* name, Entry entry);
+
+template <class... A>
+struct Caller {
+  template <void (*kernel)(A...), std::size_t... I>
+  static void call(void** arguments, std::index_sequence<I...>) {
+    (void)arguments;
+    kernel(*static_cast<A*>(arguments[I])...);
+  }
+};
+
+template <auto kernel>
+struct Kernel;
+
+template <class... A, void (*kernel)(A...)>
+struct Kernel<kernel> {
+  static void call(void** arguments) { Caller<A...>::template call<kernel>(arguments, std::index_sequence_for<A...>()); }
+  static Entry entry() { return Entry{call, {static_cast<int>(sizeof(A))...}}; }
+};
+
+}  // namespace fake
