@@ -1,7 +1,7 @@
 /* The dozen words in which OpenCL C and CUDA differ, and the types of a module. Kernels use these and nothing of either language beyond them but
  * arithmetic, fabs, fmax, fmin, floor, sqrt, fma and isfinite. */
 
-#if defined(__OPENCL_VERSION__)
+#if defined(__OPENCL_C_VERSION__) || defined(__OPENCL_VERSION__)
 
 #if REAL_IS_DOUBLE || STORED_IS_DOUBLE || WIDE_IS_DOUBLE
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable

@@ -14,6 +14,12 @@ public interface IBackend : IDisposable
     /// <summary>Bytes that one operator may take; <see cref="long.MaxValue"/> without a limit.</summary>
     long MemoryLimit { get; }
 
+    /// <summary>
+    /// Whether solvers may hand over a table of costs that are slow to compute in place of the geometry, up to 256 MiB; true by default. False where the table would have to
+    /// travel, or where costs are computed faster than read.
+    /// </summary>
+    bool TakesTables => true;
+
     /// <summary>Bytes that <see cref="Bind"/> would take beyond the geometry itself; told before it is taken.</summary>
     long EstimateBytes(Geometry geometry, Precision precision);
 

@@ -25,42 +25,11 @@ public class ManagedBackendTests
         };
     }
 
-    /// <summary>Every output of every operation, after one another, as bits.</summary>
-    static List<long> Bits(Geometry geometry, Precision precision, int threads)
+    static long[] Bits(Geometry geometry, Precision precision, int threads)
     {
         using var backend = new ManagedBackend(threads);
         using ICostOperator op = backend.Bind(geometry, precision);
-        int n = geometry.Rows,
-            m = geometry.Columns;
-        double[] f = new double[n],
-            g = new double[m];
-        SinkhornStep step = Step(geometry);
-        op.Iterate(7, step, f, g, out double error);
-        var gibbs = new GibbsPlan
-        {
-            F = f,
-            G = g,
-            LogA = step.LogA.Span,
-            LogB = step.LogB.Span,
-            Epsilon = 0.1,
-        };
-        double[] rows = new double[n],
-            columns = new double[m],
-            soft = new double[n],
-            softColumns = new double[m],
-            hard = new double[n],
-            hardColumns = new double[m],
-            applied = new double[n],
-            transposed = new double[m];
-        double cost = op.TransportCost(gibbs, rows, columns);
-        op.SoftMinRows(g, step.LogB.Span, 0.1, soft);
-        op.SoftMinColumns(f, step.LogA.Span, 0.1, softColumns);
-        op.SoftMinRows(g, step.LogB.Span, 0, hard);
-        op.SoftMinColumns(f, step.LogA.Span, 0, hardColumns);
-        op.ApplyPlan(gibbs, g, applied);
-        op.ApplyPlan(gibbs, f, transposed, transpose: true);
-        double[][] all = [f, g, [error, cost], rows, columns, soft, softColumns, hard, hardColumns, applied, transposed];
-        return [.. all.SelectMany(v => v).Select(BitConverter.DoubleToInt64Bits)];
+        return BackendLaws.Bits(op, geometry);
     }
 
     [Theory]
@@ -70,78 +39,17 @@ public class ManagedBackendTests
         Geometry geometry = SomeGeometry.Of(kind, 300, 130);
         foreach (Precision precision in Enum.GetValues<Precision>())
         {
-            List<long> one = Bits(geometry, precision, 1);
+            long[] one = Bits(geometry, precision, 1);
             foreach (int threads in (int[])[1, 2, 3, 5])
             {
-                List<long> bits = Bits(geometry, precision, threads);
-                int at = Enumerable.Range(0, one.Count).FirstOrDefault(k => one[k] != bits[k], -1);
+                long[] bits = Bits(geometry, precision, threads);
+                int at = Enumerable.Range(0, one.Length).FirstOrDefault(k => one[k] != bits[k], -1);
                 Assert.True(
                     at < 0,
                     $"{precision}, {threads} threads: number {at} is {BitConverter.Int64BitsToDouble(bits[Math.Max(at, 0)]):R}, {BitConverter.Int64BitsToDouble(one[Math.Max(at, 0)]):R} on one thread"
                 );
             }
         }
-    }
-
-    [Theory]
-    [MemberData(nameof(Kinds))]
-    public void A_cancelled_operator_says_so_after_every_operation(string kind)
-    {
-        Geometry geometry = SomeGeometry.Of(kind, 40, 50);
-        using var backend = new ManagedBackend(2);
-        SinkhornStep step = Step(geometry);
-        double[] f = new double[40],
-            g = new double[50];
-        (string, Action<ICostOperator>)[] operations =
-        [
-            ("SoftMinRows", op => op.SoftMinRows(g, step.LogB.Span, 0.1, f)),
-            ("SoftMinColumns", op => op.SoftMinColumns(f, step.LogA.Span, 0.1, g)),
-            ("hard minima of rows", op => op.SoftMinRows(g, step.LogB.Span, 0, f)),
-            ("hard minima of columns", op => op.SoftMinColumns(f, step.LogA.Span, 0, g)),
-            ("Iterate", op => Assert.Equal(0, op.Iterate(3, step, f, g, out _))),
-            ("TransportCost", op => op.TransportCost(Gibbs(), f, g)),
-            ("ApplyPlan", op => op.ApplyPlan(Gibbs(), g, f)),
-            ("transposed ApplyPlan", op => op.ApplyPlan(Gibbs(), f, g, transpose: true)),
-        ];
-        foreach ((string name, Action<ICostOperator> operation) in operations)
-        {
-            using var source = new CancellationTokenSource();
-            using ICostOperator op = backend.Bind(geometry, Precision.Float64, source.Token);
-            Assert.False(op.Interrupted);
-            source.Cancel();
-            operation(op);
-            Assert.True(op.Interrupted, name);
-        }
-
-        GibbsPlan Gibbs() =>
-            new()
-            {
-                F = new double[40],
-                G = new double[50],
-                LogA = step.LogA.Span,
-                LogB = step.LogB.Span,
-                Epsilon = 0.1,
-            };
-    }
-
-    [Theory]
-    [MemberData(nameof(Kinds))]
-    public void A_cancelled_iteration_leaves_the_potentials_as_they_were(string kind)
-    {
-        Geometry geometry = SomeGeometry.Of(kind, 40, 50);
-        using var backend = new ManagedBackend(2);
-        using var source = new CancellationTokenSource();
-        using ICostOperator op = backend.Bind(geometry, Precision.Float64, source.Token);
-        double[] f = new double[40],
-            g = new double[50];
-        op.Iterate(3, Step(geometry), f, g, out _);
-        double[] keptF = [.. f],
-            keptG = [.. g];
-        source.Cancel();
-        Assert.Equal(0, op.Iterate(3, Step(geometry), f, g, out double error));
-        Assert.True(double.IsNaN(error) && op.Interrupted);
-        Assert.Equal(keptF, f);
-        Assert.Equal(keptG, g);
     }
 
     /// <summary>Points need memory for points, whatever the cost: no hidden table of all pairs, on the way there or in the column's direction.</summary>

@@ -6,20 +6,12 @@ using OT.Numerics;
 
 namespace OT.Backends.Managed;
 
-/// <summary>
-/// Sinkhorn iterations with one exponential per entry: the exponentials that give f_i, divided by their sum, are the plan's row, so the same pass adds
-/// them to the column sums that give g.
-/// </summary>
+/// <summary>Rows swept with one exponential per entry, in vector registers: the exponentials that give f_i, divided by their sum, are the plan's row.</summary>
 /// <remarks>
-/// <para>
 /// A subclass supplies <see cref="Exponents"/>, the base-2 logarithms <c>t_ij = bias_j − log₂e C_ij/ε</c> up to a constant of the row.
 /// Row i is then shifted by its previous potential, so no pass for the maximum is needed; a row whose sum leaves the safe range is redone with its maximum.
-/// </para>
-/// <para>
-/// Rows are cut into chunks that depend on n alone. A chunk adds its columns in its own order and chunks are added in order: same bits for any thread count.
-/// </para>
 /// </remarks>
-internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
+internal abstract class FusedOperator<TSimd, TVector, T> : FusedIteration
     where TSimd : struct, ISimd<TVector, T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -29,47 +21,25 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     /// <summary>Rows after which column sums in <typeparamref name="T"/> are added to doubles.</summary>
     const int FlushRows = 64;
 
-    /// <summary>Exponents are kept in base 2.</summary>
-    protected const double Log2E = 1.4426950408889634;
-
     /// <summary>
     /// Smallest and largest row sum that loses no precision in <typeparamref name="T"/>: what underflowed in a row is less than the smallest number over the row's
-    /// sum, and must lie below what <see cref="IsSafe"/> asks of a column.
+    /// sum, and must lie below what the update of g asks of a column.
     /// </summary>
     static readonly double SafeLow = typeof(T) == typeof(double) ? 1e-50 : 1e-8;
     static readonly double SafeHigh = typeof(T) == typeof(double) ? 1e200 : 1e20;
 
     readonly AlignedBuffer<T> _bias;
-    readonly double[][] _chunkColumns;
-    readonly double[] _chunkRowErrors;
     readonly Scratch[] _scratch;
-    readonly ChunkWork _chunkWork;
-    readonly ReduceWork _reduceWork;
-    readonly double[] _columnSums;
-    readonly double[] _blockErrors;
-
-    // What the present iteration works on.
-    SinkhornStep _step = null!;
-    double[] _f = [];
-    double[] _g = [];
 
     protected FusedOperator(Geometry geometry, RowBlocks blocks, string description, CancellationToken cancellation)
-        : base(geometry, blocks, description, cancellation)
+        : base(geometry, blocks, description, single: typeof(T) == typeof(float), cancellation)
     {
         Padded = Pad(Columns);
         RowStride = AlignedBuffer<T>.Stride(Padded);
         _bias = new AlignedBuffer<T>(Padded, colour: 5);
-        _chunkColumns = new double[Chunks][];
-        for (int c = 0; c < Chunks; c++)
-            _chunkColumns[c] = new double[Columns];
-        _chunkRowErrors = new double[Chunks];
         _scratch = new Scratch[blocks.Threads];
         for (int w = 0; w < _scratch.Length; w++)
             _scratch[w] = new Scratch(Padded, Columns);
-        _columnSums = new double[Columns];
-        _blockErrors = new double[ReduceBlocks];
-        _chunkWork = new ChunkWork(this);
-        _reduceWork = new ReduceWork(this);
     }
 
     /// <summary>Columns rounded up to whole registers, so that inner loops have no tail.</summary>
@@ -78,18 +48,14 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     /// <summary>Elements from one kept row to the next.</summary>
     protected int RowStride { get; }
 
-    int ReduceBlocks => (Columns + ReduceWidth - 1) / ReduceWidth;
-
-    const int ReduceWidth = 1024;
-
     /// <summary>Columns rounded up to whole registers of the widest kind.</summary>
     public static int Pad(int columns) => checked((columns + 31) / 32 * 32);
 
     /// <summary>Bytes of workspace for a shape, beyond what a subclass stores.</summary>
     public static long WorkspaceBytes(int rows, int columns, int threads) =>
         ((long)Pad(columns) * Unsafe.SizeOf<T>() * (1 + ((RowGroup + 1L) * threads)))
-        + ((long)columns * sizeof(double) * (ChunkCount(rows) + threads + 3L))
-        + ((long)rows * sizeof(double) * 2);
+        + IterationBytes(rows, columns)
+        + ((long)columns * sizeof(double) * (threads + 1L));
 
     /// <summary>
     /// For a group of rows: <c>t_rj = bias_j + shift_r − log₂e C_rj/ε</c>, stored as <c>2^t</c> with their sums, or as they are.
@@ -155,30 +121,13 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     }
 
     /// <inheritdoc/>
-    public override int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
+    protected override void PrepareSweep() => PrepareBias(Step.Epsilon, G, Step.LogB.Span);
+
+    /// <inheritdoc/>
+    protected override void Forget()
     {
-        _step = step;
-        EnsureVectors();
-        f.CopyTo(_f);
-        g.CopyTo(_g);
-        error = double.NaN;
-        for (int k = 0; k < count; k++)
-        {
-            double sum = LogIteration();
-            if (Interrupted || !double.IsFinite(sum))
-            {
-                foreach (Scratch scratch in _scratch)
-                    scratch.Rows.Span.Clear(); // what is left there times a weight of 0 must be 0
-                error = double.NaN;
-                return k;
-            }
-            error = sum;
-            _f.CopyTo(f);
-            _g.CopyTo(g);
-            if (error <= step.Tolerance)
-                return k + 1;
-        }
-        return count;
+        foreach (Scratch scratch in _scratch)
+            scratch.Rows.Span.Clear(); // what is left there times a weight of 0 must be 0
     }
 
     /// <inheritdoc/>
@@ -192,25 +141,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         EnsureVectors();
         PrepareBias(epsilon, g, logB);
         Blocks.Run(Chunks, new SoftMinWork(this, epsilon));
-        _f.CopyTo(f);
-    }
-
-    /// <inheritdoc/>
-    public override double PlanMass => Summation.Sum(_columnSums);
-
-    double LogIteration()
-    {
-        PrepareBias(_step.Epsilon, _g, _step.LogB.Span);
-        Blocks.Run(Chunks, _chunkWork);
-        if (Interrupted)
-            return double.NaN;
-        return UpdateColumns();
-    }
-
-    void EnsureVectors()
-    {
-        if (_f.Length == 0)
-            (_f, _g) = (new double[Rows], new double[Columns]);
+        F.CopyTo(f);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -230,29 +161,28 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void RunChunk(int chunk, int worker)
+    protected override double SweepChunk(int chunk, int worker, double[] columns)
     {
         Scratch scratch = _scratch[worker];
         (int start, int end) = ChunkRows(chunk);
-        double[] columns = _chunkColumns[chunk];
         Array.Clear(columns);
         scratch.Columns.Span.Clear();
         scratch.Weights.AsSpan().Clear();
-        double epsilon = _step.Epsilon,
-            tau = _step.TauA,
-            bound = _step.BoundA,
-            omega = _step.Relaxation,
+        double epsilon = Step.Epsilon,
+            tau = Step.TauA,
+            bound = Step.BoundA,
+            omega = Step.Relaxation,
             toLog2 = Log2E / epsilon,
             rowError = 0;
-        ReadOnlySpan<double> a = _step.A.Span;
+        ReadOnlySpan<double> a = Step.A.Span;
         int unflushed = 0;
         for (int row = start; row < end; row += RowGroup)
         {
             if (Cancelled())
-                return;
+                return 0;
             int count = Math.Min(RowGroup, end - row);
             for (int r = 0; r < count; r++)
-                scratch.Shifts[r] = _f[row + r] * toLog2;
+                scratch.Shifts[r] = F[row + r] * toLog2;
             scratch.Sums.AsSpan().Clear();
             if (count < RowGroup)
                 AddLastRows(scratch); // a shorter group would leave some rows of the one before behind
@@ -267,11 +197,11 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
                 double softMin = (scratch.Shifts[r] - Math.Log2(scratch.Sums[r])) / toLog2;
                 if (!double.IsFinite(softMin))
                 {
-                    _f[i] = 0; // no column is allowed
+                    F[i] = 0; // no column is allowed
                     continue;
                 }
-                double f = Math.Clamp(((1 - omega) * _f[i]) + (omega * tau * softMin), -bound, bound);
-                _f[i] = f;
+                double f = Math.Clamp(((1 - omega) * F[i]) + (omega * tau * softMin), -bound, bound);
+                F[i] = f;
                 // At its own soft-min a row has the mass of its weight; an empty one has none, wherever its potential is kept.
                 double weight =
                     f == softMin || a[i] == 0 ? a[i] / scratch.Sums[r] : a[i] * Math.Pow(2, (f * toLog2) - scratch.Shifts[r]);
@@ -288,7 +218,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         }
         AddLastRows(scratch);
         Flush(scratch.Columns, columns);
-        _chunkRowErrors[chunk] = rowError;
+        return rowError;
     }
 
     static bool AreSafe(ReadOnlySpan<double> sums)
@@ -385,99 +315,6 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
         partial.Clear();
     }
 
-    /// <summary>sums += terms.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void AddTo(Span<double> sums, ReadOnlySpan<double> terms)
-    {
-        int j = 0;
-        for (; j <= sums.Length - Vector<double>.Count; j += Vector<double>.Count)
-            (new Vector<double>(sums[j..]) + new Vector<double>(terms[j..])).CopyTo(sums[j..]);
-        for (; j < sums.Length; j++)
-            sums[j] += terms[j];
-    }
-
-    /// <summary>g from the column sums: <c>softmin_j = g_j + ε log(b_j / c_j)</c>.</summary>
-    double UpdateColumns()
-    {
-        Blocks.Run(ReduceBlocks, _reduceWork);
-        RepairColumns();
-        double error = 0;
-        foreach (double e in _blockErrors)
-            error += e;
-        foreach (double e in _chunkRowErrors)
-            error += e;
-        return error;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void ReduceBlock(int block)
-    {
-        int start = block * ReduceWidth,
-            end = Math.Min(start + ReduceWidth, Columns);
-        Span<double> sums = _columnSums.AsSpan(start, end - start);
-        _chunkColumns[0].AsSpan(start, sums.Length).CopyTo(sums);
-        for (int c = 1; c < Chunks; c++)
-            AddTo(sums, _chunkColumns[c].AsSpan(start, sums.Length));
-        double epsilon = _step.Epsilon,
-            tau = _step.TauB,
-            bound = _step.BoundB,
-            omega = _step.Relaxation,
-            error = 0;
-        ReadOnlySpan<double> b = _step.B.Span,
-            logB = _step.LogB.Span;
-        for (int j = start; j < end; j++)
-        {
-            if (b[j] == 0)
-                continue;
-            double sum = _columnSums[j];
-            error += Missed(sum, b[j], _g[j], tau, bound, epsilon);
-            if (IsSafe(sum, b[j]))
-            {
-                double softMin = _g[j] + (epsilon * (logB[j] - Math.Log(sum)));
-                _g[j] = Math.Clamp(((1 - omega) * _g[j]) + (omega * tau * softMin), -bound, bound);
-            }
-        }
-        _blockErrors[block] = error;
-    }
-
-    /// <summary>Whether a column sum lost nothing to underflow or overflow in <typeparamref name="T"/>.</summary>
-    static bool IsSafe(double sum, double weight)
-    {
-        // Far below its weight a sum is made of underflowing terms, and below the normal range, however small the weight, of lost digits.
-        (double share, double normal) = typeof(T) == typeof(double) ? (1e-250, 1e-290) : (1e-25, 1e-30);
-        return sum >= Math.Max(weight * share, normal) && double.IsFinite(sum);
-    }
-
-    /// <summary>Columns that lost precision get their potential by a soft-min of their own.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void RepairColumns()
-    {
-        ReadOnlySpan<double> b = _step.B.Span;
-        double[]? softMin = null;
-        for (int j = 0; j < Columns; j++)
-        {
-            if (b[j] == 0 || IsSafe(_columnSums[j], b[j]))
-                continue;
-            if (softMin is null)
-            {
-                softMin = new double[Columns];
-                SoftMinColumns(_f, _step.LogA.Span, _step.Epsilon, softMin);
-            }
-            double g = ((1 - _step.Relaxation) * _g[j]) + (_step.Relaxation * _step.TauB * softMin[j]);
-            _g[j] = Math.Clamp(g, -_step.BoundB, _step.BoundB);
-        }
-    }
-
-    sealed class ChunkWork(FusedOperator<TSimd, TVector, T> owner) : IBlockWork
-    {
-        public void Run(int block, int worker) => owner.RunChunk(block, worker);
-    }
-
-    sealed class ReduceWork(FusedOperator<TSimd, TVector, T> owner) : IBlockWork
-    {
-        public void Run(int block, int worker) => owner.ReduceBlock(block);
-    }
-
     sealed class SoftMinWork(FusedOperator<TSimd, TVector, T> owner, double epsilon) : IBlockWork
     {
         public void Run(int block, int worker)
@@ -489,7 +326,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : ManagedOperator
                 int count = Math.Min(RowGroup, end - row);
                 owner.RedoRows(row, count, scratch);
                 for (int r = 0; r < count; r++)
-                    owner._f[row + r] = (scratch.Shifts[r] - Math.Log2(scratch.Sums[r])) * epsilon / Log2E;
+                    owner.F[row + r] = (scratch.Shifts[r] - Math.Log2(scratch.Sums[r])) * epsilon / Log2E;
             }
         }
     }

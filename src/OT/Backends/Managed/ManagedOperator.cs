@@ -351,16 +351,7 @@ internal abstract class ManagedOperator : ICostOperator
         public void Fill(Geometry geometry, int i, Span<double> row)
         {
             geometry.CostRow(i, row);
-            Fill(i, row, row);
-        }
-
-        public void Fill(int i, ReadOnlySpan<double> cost, Span<double> row)
-        {
-            TensorPrimitives.Subtract(_f[i], cost, row);
-            TensorPrimitives.Add(row, _g, row);
-            TensorPrimitives.MultiplyAdd(row, _inverse, _logB, row);
-            TensorPrimitives.Add(row, _logA[i], row);
-            VectorMath.Exp(row);
+            PlanSweep.Entries(row, _g, _logB, _f[i], _logA[i], _inverse);
         }
     }
 }

@@ -3,7 +3,7 @@ using OT.Numerics;
 using OT.Problems;
 using OT.Results;
 using OT.Solvers.Entropic;
-using OT.Tests.Backends;
+using OT.Testing;
 
 namespace OT.Tests.Solvers.Entropic;
 

@@ -5,7 +5,7 @@ using OT.Problems;
 using OT.Results;
 using OT.Solvers;
 using OT.Solvers.Entropic;
-using OT.Tests.Backends;
+using OT.Testing;
 using Xunit;
 
 namespace OT.Tests.Solvers.Entropic;

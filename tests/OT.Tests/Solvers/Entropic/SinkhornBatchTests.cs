@@ -4,7 +4,6 @@ using OT.Problems;
 using OT.Results;
 using OT.Solvers.Entropic;
 using OT.Testing;
-using OT.Tests.Backends;
 using Xunit;
 
 namespace OT.Tests.Solvers.Entropic;

@@ -7,7 +7,6 @@ using OT.Results;
 using OT.Solvers;
 using OT.Solvers.Entropic;
 using OT.Testing;
-using OT.Tests.Backends;
 using Xunit;
 
 namespace OT.Tests.Solvers.Entropic;

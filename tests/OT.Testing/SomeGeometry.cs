@@ -1,13 +1,13 @@
 using OT.Geometries;
 using OT.Numerics;
 
-namespace OT.Tests.Backends;
+namespace OT.Testing;
 
 /// <summary>One geometry of every kind that a back end must take, by name; costs are between 0 and a few units.</summary>
-static class SomeGeometry
+public static class SomeGeometry
 {
     /// <summary>Kinds whose every pair is allowed.</summary>
-    public static readonly string[] Dense =
+    public static IReadOnlyList<string> Dense { get; } =
     [
         "doubles",
         "floats",
@@ -32,15 +32,8 @@ static class SomeGeometry
     ];
 
     /// <summary>All kinds.</summary>
-    public static readonly string[] All =
-    [
-        .. Dense,
-        "forbidden",
-        "forbidden floats",
-        "sparse",
-        "sum with sparse",
-        "custom forbidden",
-    ];
+    public static IReadOnlyList<string> All { get; } =
+    [.. Dense, "forbidden", "forbidden floats", "sparse", "sum with sparse", "custom forbidden"];
 
     /// <summary>The geometry of a kind.</summary>
     public static Geometry Of(string kind, int n, int m, ulong seed = 1)
@@ -79,17 +72,21 @@ static class SomeGeometry
             "forbidden floats" => new CostMatrix(n, m, Array.ConvertAll(Forbid(random, n, m), v => (float)v)),
             "sparse" => Sparse(random, n, m),
             "sum with sparse" => new CostSum((1, Of("euclidean", n, m, seed)), (0.5, Of("sparse", n, m, seed + 1))),
-            _ => throw new ArgumentException(kind),
+            _ => throw new ArgumentException($"There is no kind '{kind}'.", nameof(kind)),
         };
     }
 
     /// <summary>count numbers in [0, 1).</summary>
-    public static double[] Draw(SeededRandom random, int count) =>
-        [.. Enumerable.Range(0, count).Select(_ => random.NextDouble())];
+    public static double[] Draw(SeededRandom random, int count)
+    {
+        ArgumentNullException.ThrowIfNull(random);
+        return [.. Enumerable.Range(0, count).Select(_ => random.NextDouble())];
+    }
 
     /// <summary>Weights of sum 1; about one in <paramref name="zeroIn"/> is zero when that is positive, never the first.</summary>
     public static double[] Weights(SeededRandom random, int count, int zeroIn = 0)
     {
+        ArgumentNullException.ThrowIfNull(random);
         double[] weights = Array.ConvertAll(Draw(random, count), v => zeroIn > 0 && random.NextInt(zeroIn) == 0 ? 0 : 0.1 + v);
         weights[0] = 1;
         double total = weights.Sum();

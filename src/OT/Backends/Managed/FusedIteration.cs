@@ -1,0 +1,214 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using OT.Geometries;
+using OT.Numerics;
+
+namespace OT.Backends.Managed;
+
+/// <summary>
+/// Sinkhorn iterations in one pass over the rows: what gives f_i gives the plan's row too, so each chunk of rows hands its column sums to the update of g.
+/// </summary>
+/// <remarks>
+/// A subclass sweeps rows (<see cref="SweepChunk"/>), in whatever language. Chunks depend on n alone and their column sums are added in order: same bits for any thread count.
+/// </remarks>
+internal abstract class FusedIteration : ManagedOperator
+{
+    /// <summary>Exponents are kept in base 2.</summary>
+    protected const double Log2E = 1.4426950408889634;
+
+    const int ReduceWidth = 1024;
+
+    readonly bool _single;
+    readonly double[][] _chunkColumns;
+    readonly double[] _chunkRowErrors;
+    readonly double[] _columnSums;
+    readonly double[] _blockErrors;
+    readonly ChunkWork _chunkWork;
+    readonly ReduceWork _reduceWork;
+
+    /// <summary>Room for the column sums of every chunk.</summary>
+    /// <param name="geometry">The costs.</param>
+    /// <param name="blocks">The parallel loop.</param>
+    /// <param name="description">What runs.</param>
+    /// <param name="single">Whether rows are swept in floats, whose column sums lose their last terms sooner.</param>
+    /// <param name="cancellation">Watched by the sweeps.</param>
+    protected FusedIteration(Geometry geometry, RowBlocks blocks, string description, bool single, CancellationToken cancellation)
+        : base(geometry, blocks, description, cancellation)
+    {
+        _single = single;
+        _chunkColumns = new double[Chunks][];
+        for (int c = 0; c < Chunks; c++)
+            _chunkColumns[c] = new double[Columns];
+        _chunkRowErrors = new double[Chunks];
+        _columnSums = new double[Columns];
+        _blockErrors = new double[(Columns + ReduceWidth - 1) / ReduceWidth];
+        _chunkWork = new ChunkWork(this);
+        _reduceWork = new ReduceWork(this);
+    }
+
+    /// <summary>Bytes of what is kept here, for a shape.</summary>
+    protected static long IterationBytes(int rows, int columns) =>
+        ((long)columns * sizeof(double) * (ChunkCount(rows) + 2L)) + ((long)rows * sizeof(double) * 2);
+
+    /// <summary>What the present iteration keeps fixed.</summary>
+    protected SinkhornStep Step { get; private set; } = null!;
+
+    /// <summary>Source potential: a guess before a row is swept, its new value after.</summary>
+    protected double[] F { get; private set; } = [];
+
+    /// <summary>Target potential that rows are swept with.</summary>
+    protected double[] G { get; private set; } = [];
+
+    /// <summary>Column sums of the rows swept last, all chunks together.</summary>
+    public ReadOnlySpan<double> ColumnSums => _columnSums;
+
+    /// <inheritdoc/>
+    public override double PlanMass => Summation.Sum(_columnSums);
+
+    /// <summary>Called before the rows are swept: ε and g are fixed, biases are made.</summary>
+    protected abstract void PrepareSweep();
+
+    /// <summary>Updates F on a chunk of rows and gives the sums of the plan's columns over it.</summary>
+    /// <param name="chunk">Which rows, see <see cref="ManagedOperator.ChunkRows"/>.</param>
+    /// <param name="worker">Whose memory to use.</param>
+    /// <param name="columns">Receives the column sums, m.</param>
+    /// <returns>What the rows' marginals are off; 0 without relaxation.</returns>
+    protected abstract double SweepChunk(int chunk, int worker, double[] columns);
+
+    /// <summary>Called after an iteration was interrupted or left the range of numbers: what it left behind is not to be used again.</summary>
+    protected virtual void Forget() { }
+
+    /// <inheritdoc/>
+    public override int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
+    {
+        Step = step;
+        EnsureVectors();
+        f.CopyTo(F);
+        g.CopyTo(G);
+        error = double.NaN;
+        for (int k = 0; k < count; k++)
+        {
+            double sum = Iteration();
+            if (Interrupted || !double.IsFinite(sum))
+            {
+                Forget();
+                error = double.NaN;
+                return k;
+            }
+            error = sum;
+            F.CopyTo(f);
+            G.CopyTo(g);
+            if (error <= step.Tolerance)
+                return k + 1;
+        }
+        return count;
+    }
+
+    double Iteration()
+    {
+        PrepareSweep();
+        Blocks.Run(Chunks, _chunkWork);
+        return Interrupted ? double.NaN : UpdateColumns();
+    }
+
+    /// <summary>Makes room for both potentials.</summary>
+    protected void EnsureVectors()
+    {
+        if (F.Length == 0)
+            (F, G) = (new double[Rows], new double[Columns]);
+    }
+
+    /// <summary>g from the column sums: <c>softmin_j = g_j + ε log(b_j / c_j)</c>.</summary>
+    double UpdateColumns()
+    {
+        Blocks.Run(_blockErrors.Length, _reduceWork);
+        RepairColumns();
+        double error = 0;
+        foreach (double e in _blockErrors)
+            error += e;
+        foreach (double e in _chunkRowErrors)
+            error += e;
+        return error;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void ReduceBlock(int block)
+    {
+        int start = block * ReduceWidth,
+            end = Math.Min(start + ReduceWidth, Columns);
+        Span<double> sums = _columnSums.AsSpan(start, end - start);
+        _chunkColumns[0].AsSpan(start, sums.Length).CopyTo(sums);
+        for (int c = 1; c < Chunks; c++)
+            AddTo(sums, _chunkColumns[c].AsSpan(start, sums.Length));
+        double epsilon = Step.Epsilon,
+            tau = Step.TauB,
+            bound = Step.BoundB,
+            omega = Step.Relaxation,
+            error = 0;
+        ReadOnlySpan<double> b = Step.B.Span,
+            logB = Step.LogB.Span;
+        for (int j = start; j < end; j++)
+        {
+            if (b[j] == 0)
+                continue;
+            double sum = _columnSums[j];
+            error += Missed(sum, b[j], G[j], tau, bound, epsilon);
+            if (IsSafe(sum, b[j]))
+            {
+                double softMin = G[j] + (epsilon * (logB[j] - Math.Log(sum)));
+                G[j] = Math.Clamp(((1 - omega) * G[j]) + (omega * tau * softMin), -bound, bound);
+            }
+        }
+        _blockErrors[block] = error;
+    }
+
+    /// <summary>Whether a column sum lost nothing to underflow or overflow.</summary>
+    bool IsSafe(double sum, double weight)
+    {
+        // Far below its weight a sum is made of underflowing terms, and below the normal range, however small the weight, of lost digits.
+        (double share, double normal) = _single ? (1e-25, 1e-30) : (1e-250, 1e-290);
+        return sum >= Math.Max(weight * share, normal) && double.IsFinite(sum);
+    }
+
+    /// <summary>Columns that lost precision get their potential by a soft-min of their own.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    void RepairColumns()
+    {
+        ReadOnlySpan<double> b = Step.B.Span;
+        double[]? softMin = null;
+        for (int j = 0; j < Columns; j++)
+        {
+            if (b[j] == 0 || IsSafe(_columnSums[j], b[j]))
+                continue;
+            if (softMin is null)
+            {
+                softMin = new double[Columns];
+                SoftMinColumns(F, Step.LogA.Span, Step.Epsilon, softMin);
+            }
+            double g = ((1 - Step.Relaxation) * G[j]) + (Step.Relaxation * Step.TauB * softMin[j]);
+            G[j] = Math.Clamp(g, -Step.BoundB, Step.BoundB);
+        }
+    }
+
+    /// <summary>sums += terms.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    protected static void AddTo(Span<double> sums, ReadOnlySpan<double> terms)
+    {
+        int j = 0;
+        for (; j <= sums.Length - Vector<double>.Count; j += Vector<double>.Count)
+            (new Vector<double>(sums[j..]) + new Vector<double>(terms[j..])).CopyTo(sums[j..]);
+        for (; j < sums.Length; j++)
+            sums[j] += terms[j];
+    }
+
+    sealed class ChunkWork(FusedIteration owner) : IBlockWork
+    {
+        public void Run(int block, int worker) =>
+            owner._chunkRowErrors[block] = owner.SweepChunk(block, worker, owner._chunkColumns[block]);
+    }
+
+    sealed class ReduceWork(FusedIteration owner) : IBlockWork
+    {
+        public void Run(int block, int worker) => owner.ReduceBlock(block);
+    }
+}
