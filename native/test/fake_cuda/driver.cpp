@@ -333,7 +333,8 @@ API int cuModuleGetFunction(void** function, void* handle, const char* name) {
     if (entry == nullptr || start == std::string::npos) return kNotFound;
     std::string head = module->ptx.substr(start, module->ptx.find('{', start) - start);
     std::vector<int> sizes;
-    for (std::sregex_iterator k(head.begin(), head.end(), std::regex("\\.param (?:\\.align \\d+ )?\\.[a-z]+(\\d+)")), end; k != end; ++k)
+    const std::regex parameter("\\.param (?:\\.align \\d+ )?\\.[a-z]+(\\d+)");
+    for (std::sregex_iterator k(head.begin(), head.end(), parameter), end; k != end; ++k)
       sizes.push_back(std::stoi((*k)[1]) / 8);
     if (sizes != entry->sizes) return kInvalidPtx;
     std::smatch most;

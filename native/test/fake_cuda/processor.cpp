@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <map>
 
 namespace fake {
@@ -15,6 +17,11 @@ namespace {
 constexpr int kWarp = 32;
 constexpr std::size_t kStack = 128 << 10;
 
+// What the work items of a warp hold while they multiply.
+struct Warp {
+  float a[kWarp][4], b[kWarp][2];
+};
+
 enum class Wait { kNothing, kGroup, kWarp, kDone };
 
 // One group of work items. Each has a stack of its own and runs until it waits; when all of a group (of a warp) wait, they go on.
@@ -23,6 +30,8 @@ struct Group {
   std::vector<ucontext_t> items;
   std::vector<Wait> waits;
   std::vector<char*> stacks;
+  std::vector<std::vector<std::pair<float*, const float*>>> copies;
+  std::vector<Warp> warps;
   const Entry* entry = nullptr;
   void** arguments = nullptr;
 
@@ -90,7 +99,41 @@ std::map<std::string, Entry>& entries() {
 }  // namespace
 
 void group_barrier() { wait(Wait::kGroup); }
-void warp_barrier() { wait(Wait::kWarp); }
+
+void send_for(float* to, const float* from) {
+  // The device refuses other addresses.
+  if (reinterpret_cast<std::uintptr_t>(to) % 16 != 0 || reinterpret_cast<std::uintptr_t>(from) % 16 != 0) std::abort();
+  group.copies[local_id].emplace_back(to, from);
+}
+
+void copies_have_come() {
+  for (auto [to, from] : group.copies[local_id]) std::memcpy(to, from, 16);
+  group.copies[local_id].clear();
+}
+
+static float head(float x) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits &= ~0x1FFFu;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+void multiply_add_tf32(float* sums, const float* a, float b0, float b1) {
+  int lane = local_id % kWarp;
+  Warp& warp = group.warps[local_id / kWarp];
+  for (int k = 0; k < 4; k++) warp.a[lane][k] = head(a[k]);
+  warp.b[lane][0] = head(b0);
+  warp.b[lane][1] = head(b1);
+  wait(Wait::kWarp);
+  // Item 4 r + c holds a[r][c], a[r + 8][c], a[r][c + 4], a[r + 8][c + 4]; b[c][r], b[c + 4][r]; and sums[r][2 c], [r][2 c + 1], [r + 8][2 c], [r + 8][2 c + 1].
+  for (int s = 0; s < 4; s++) {
+    int row = lane / 4, low = s / 2, column = 2 * (lane % 4) + s % 2;
+    for (int k = 0; k < 8; k++)
+      sums[s] += warp.a[4 * row + k % 4][low + 2 * (k / 4)] * warp.b[4 * column + k % 4][k / 4];
+  }
+  wait(Wait::kWarp);
+}
 
 bool run(const Entry& entry, int groups, int group_size, void** arguments, std::string& failure) {
   while (static_cast<int>(group.stacks.size()) < group_size) {
@@ -103,6 +146,8 @@ bool run(const Entry& entry, int groups, int group_size, void** arguments, std::
   }
   group.items.resize(group.stacks.size());
   group.waits.resize(group.stacks.size());
+  group.copies.resize(group.stacks.size());
+  group.warps.resize((group.stacks.size() + kWarp - 1) / kWarp);
   group.entry = &entry;
   group.arguments = arguments;
   for (group_id = 0; group_id < groups; group_id++) {

@@ -23,7 +23,13 @@ bool run(const Entry& entry, int groups, int group_size, void** arguments, std::
 extern thread_local int group_id;
 extern thread_local int local_id;
 void group_barrier();
-void warp_barrier();
+
+// Copies of 16 bytes that have not happened before they are waited for.
+void send_for(float* to, const float* from);
+void copies_have_come();
+
+// mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32, as the PTX manual lays out its operands; what lies below 10 bits of mantissa is not seen.
+void multiply_add_tf32(float* sums, const float* a, float b0, float b1);
 
 // The kernel `name` of the module `module`, or null.
 const Entry* find(const std::string& module, const std::string& name);

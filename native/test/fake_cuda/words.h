@@ -33,3 +33,11 @@ using std::fmax;
 using std::fmin;
 using std::isfinite;
 using std::sqrt;
+
+// Words of tensor.cu alone.
+
+#define UNROLL
+#define ALIGNED_16 __attribute__((aligned(16)))
+#define COPY_16(to, from) fake::send_for(to, from)
+#define COPIES_HAVE_COME() fake::copies_have_come()
+#define MULTIPLY_ADD_TF32(sums, a, b0, b1) fake::multiply_add_tf32(sums, a, b0, b1)

@@ -3,6 +3,12 @@ namespace OT.Accelerators.Gpu;
 /// <summary>A family of kernels. Numbers from 1 on are the values of COST in <c>points.cl</c>.</summary>
 enum GpuProgram
 {
+    /// <summary>As <see cref="Dot"/> in many dimensions: floats on tensor cores by three products of their parts.</summary>
+    Tensor = -5,
+
+    /// <summary>As <see cref="Tensor"/>, by the heads alone.</summary>
+    TensorHeads = -4,
+
     /// <summary>Biases, potentials, errors and sums: all of O(n + m).</summary>
     Vectors = -3,
 

@@ -244,23 +244,29 @@ sealed unsafe class CudaDevice : IGpuDevice
         {
             _driver.Check(_driver.BeginCapture(_recorder, ThreadLocal), "record launches");
             nint graph = 0;
-            int status;
-            _recordingThread = Environment.CurrentManagedThreadId;
             try
             {
-                launches();
+                int status;
+                _recordingThread = Environment.CurrentManagedThreadId;
+                try
+                {
+                    launches();
+                }
+                finally
+                {
+                    _recordingThread = 0;
+                    status = _driver.EndCapture(_recorder, &graph);
+                }
+                _driver.Check(status, "record launches");
+                nint executable;
+                _driver.Check(_driver.GraphInstantiate(&executable, graph, 0), "make a graph of launches");
+                return new CudaSequence(this, executable);
             }
             finally
             {
-                _recordingThread = 0;
-                status = _driver.EndCapture(_recorder, &graph);
+                if (graph != 0)
+                    _driver.GraphDestroy(graph);
             }
-            _driver.Check(status, "record launches");
-            nint executable;
-            status = _driver.GraphInstantiate(&executable, graph, 0);
-            _driver.GraphDestroy(graph);
-            _driver.Check(status, "make a graph of launches");
-            return new CudaSequence(this, executable);
         }
     }
 

@@ -8,20 +8,21 @@ static class PtxSource
 {
     /// <summary>What the compiler is told beside the defines of a module.</summary>
     public const string Flags =
-        "-x cuda --cuda-device-only -nocudainc -nocudalib --cuda-gpu-arch=sm_80 -O3 -std=c++17 -ffp-contract=on -fno-ident -include cuda_compat.h";
+        "-x cuda --cuda-device-only -nocudainc -nocudalib --cuda-gpu-arch=sm_80 -O3 -std=c++17 -ffp-contract=on -fno-ident -Xclang -target-feature -Xclang +ptx70 -include cuda_compat.h";
 
     /// <summary>Start of the line that carries <see cref="Hash"/>.</summary>
     public const string HashMark = "// SHA-256 of the sources: ";
 
-    /// <summary>Every module that the device can be asked for: each file of kernels in both precisions, and matrices of floats read in doubles.</summary>
+    /// <summary>Every module that the device can be asked for: each file of kernels in both precisions (tensor cores have floats), and matrices of floats read in doubles.</summary>
     public static IEnumerable<GpuModule> Modules
     {
         get
         {
-            foreach (GpuProgram program in Enum.GetValues<GpuProgram>())
+            foreach (GpuProgram program in Enum.GetValues<GpuProgram>().Where(program => program != GpuProgram.Batch))
             {
                 yield return new(program, GpuReal.Single, GpuReal.Single, GpuReal.Double);
-                yield return new(program, GpuReal.Double, GpuReal.Double, GpuReal.Double);
+                if (program is not (GpuProgram.Tensor or GpuProgram.TensorHeads))
+                    yield return new(program, GpuReal.Double, GpuReal.Double, GpuReal.Double);
             }
             yield return new(GpuProgram.Matrix, GpuReal.Double, GpuReal.Single, GpuReal.Double);
         }

@@ -64,6 +64,7 @@ static class PtxCompiler
         using var process = Process.Start(
             new ProcessStartInfo(file, arguments)
             {
+                UseShellExecute = false,
                 WorkingDirectory = Kernels,
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,
