@@ -16,6 +16,7 @@ readonly record struct GpuModule(GpuProgram Program, GpuReal Real, GpuReal Store
         Program switch
         {
             GpuProgram.Tensor or GpuProgram.TensorHeads => "tensor.cu",
+            GpuProgram.Limits => "limits.cl",
             GpuProgram.Vectors => "vectors.cl",
             GpuProgram.Matrix => "matrix.cl",
             GpuProgram.Batch => "batch.cl",
