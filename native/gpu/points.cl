@@ -7,6 +7,10 @@
 #include "language.h"
 #include "reals.h"
 
+#if COST < 1 || COST > 6
+#error "COST is none of those above"
+#endif
+
 #define TILE 64
 #define CHUNK 16
 #if REAL_IS_DOUBLE

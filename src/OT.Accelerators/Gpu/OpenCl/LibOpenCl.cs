@@ -40,6 +40,9 @@ static unsafe partial class LibOpenCl
     public const uint ProgramBuildLog = 0x1183;
     public const ulong ReadWrite = 1;
 
+    /// <summary>Held while devices are listed, contexts come and go and programs are built: not every driver bears two threads there.</summary>
+    public static readonly Lock Gate = new();
+
     const string Import = "OpenCL";
 
     /// <summary>Opens the library, or tells every place where it was looked for.</summary>

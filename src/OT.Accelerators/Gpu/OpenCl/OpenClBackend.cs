@@ -33,6 +33,7 @@ public sealed class OpenClBackend : GpuBackend
 
     static OpenClDevice Open(string? part, bool withDoubles)
     {
+        using Lock.Scope alone = LibOpenCl.Gate.EnterScope();
         List<FoundDevice> found = Found();
         foreach (FoundDevice device in found)
         {
@@ -51,6 +52,7 @@ public sealed class OpenClBackend : GpuBackend
     static List<FoundDevice> Found()
     {
         LibOpenCl.Require();
+        using Lock.Scope alone = LibOpenCl.Gate.EnterScope();
         return
         [
             .. LibOpenCl

@@ -174,7 +174,7 @@ sealed unsafe class OpenClDevice : IGpuDevice
     /// <inheritdoc/>
     public IGpuKernel Kernel(GpuModule module, string name)
     {
-        lock (_gate)
+        lock (Gate)
         {
             if (_kernels.TryGetValue((module, name), out OpenClKernel? kernel))
                 return kernel;
@@ -292,7 +292,7 @@ sealed unsafe class OpenClDevice : IGpuDevice
     /// <summary>Releases kernels, programs, queue and context. Buffers are released by who holds them.</summary>
     public void Dispose()
     {
-        lock (_gate)
+        lock (Gate)
         {
             foreach (OpenClKernel kernel in _kernels.Values)
                 kernel.Handle.Dispose();
