@@ -41,14 +41,12 @@ KERNEL GROUP(256) void softmin_rows(GLOBAL const STORED* costs, GLOBAL const REA
 {
   SHARED REAL shared[256];
   REAL factor, top[ROWS], sum[ROWS], lost[ROWS];
-  int group, row0, start, stop, j, r;
-  if (flags[0] != 0)
-    return;
+  int idle = flags[0], group, row0, start, stop, j, r;
   factor = (REAL)-step[0];
   group = first_group + GROUP_ID;
   row0 = group / segments * ROWS;
   start = group % segments * segment_length;
-  stop = start + segment_length < columns ? start + segment_length : columns;
+  stop = idle ? start : (start + segment_length < columns ? start + segment_length : columns);
   for (r = 0; r < ROWS; r++) {
     top[r] = -REAL_MAX;
     sum[r] = lost[r] = 0;
@@ -69,7 +67,7 @@ KERNEL GROUP(256) void softmin_rows(GLOBAL const STORED* costs, GLOBAL const REA
   for (r = 0; r < ROWS; r++) {
     REAL most = group_max(shared, top[r]);
     REAL total = group_sum(shared, (sum[r] - lost[r]) * EXP2(top[r] - most));
-    if (LOCAL_ID == 0 && row0 + r < rows) {
+    if (LOCAL_ID == 0 && row0 + r < rows && !idle) {
       tops[(long)(group % segments) * stride + row0 + r] = most;
       sums[(long)(group % segments) * stride + row0 + r] = total;
     }
@@ -82,15 +80,13 @@ KERNEL GROUP(256) void softmin_columns(GLOBAL const STORED* costs, GLOBAL const 
                                        int first_group)
 {
   REAL factor, top = -REAL_MAX, sum = 0, lost = 0;
-  int group, column, start, stop, i;
-  if (flags[0] != 0)
-    return;
+  int idle = flags[0], group, column, start, stop, i;
   factor = (REAL)-step[0];
   group = first_group + GROUP_ID;
   column = group / segments * 256 + LOCAL_ID;
   start = group % segments * segment_length;
   stop = start + segment_length < rows ? start + segment_length : rows;
-  if (column < columns) {
+  if (column < columns && !idle) {
     GLOBAL const STORED* at = costs + (long)start * columns + column;
     for (i = start; i < stop; i += 4) {
       REAL t0 = fma(factor, (REAL)at[0], bias[i]);

@@ -7,6 +7,10 @@
 #include "language.h"
 #include "reals.h"
 
+#if COST < 1 || COST > 6
+#error "COST is none of those above"
+#endif
+
 #define TILE 64
 #define CHUNK 16
 #if REAL_IS_DOUBLE
@@ -106,14 +110,12 @@ KERNEL GROUP(256) void softmin(GLOBAL const REAL* x, GLOBAL const REAL* y, GLOBA
   SHARED REAL ys[CHUNK * TILE];
   REAL costs[16], top[4], sum[4], lost[4];
   REAL factor;
-  int group, row0, start, stop, column0, tx, ty, r;
-  if (flags[0] != 0)
-    return;
+  int idle = flags[0], group, row0, start, stop, column0, tx, ty, r;
   factor = (REAL)(step[0] * scale);
   group = first_group + GROUP_ID;
   row0 = group / segments * TILE;
   start = group % segments * segment_length;
-  stop = start + segment_length < y_stride ? start + segment_length : y_stride;
+  stop = idle ? start : (start + segment_length < y_stride ? start + segment_length : y_stride);
   tx = LOCAL_ID % 16;
   ty = LOCAL_ID / 16;
   for (r = 0; r < 4; r++) {
@@ -137,7 +139,7 @@ KERNEL GROUP(256) void softmin(GLOBAL const REAL* x, GLOBAL const REAL* y, GLOBA
     xs[(16 + tx) * TILE + ty + 16 * r] = sum[r] - lost[r];
   }
   BARRIER();
-  if (LOCAL_ID < TILE) {
+  if (LOCAL_ID < TILE && !idle) {
     REAL most = -REAL_MAX, total = 0;
     for (r = 0; r < 16; r++)
       most = fmax(most, xs[r * TILE + LOCAL_ID]);

@@ -1,4 +1,5 @@
 /* What costs O(n + m): biases, potentials from partial sums, errors and the decision to stop. One work item per entry, unless said otherwise.
+ * When all is done, kernels of an iteration change nothing; their work items still meet at every barrier.
  *
  * step: [0] log2(e)/eps, [1] log2(e), [2] omega, [3] tolerance, [4] tau_a, [5] tau_b, [6] bound_a, [7] bound_b; for hard minima [0] is 1 and [1] is 0.
  * flags: [0] all is done, [1] iterations made, [2] a value was not finite, [3] iterations to make. */
@@ -76,10 +77,8 @@ KERNEL GROUP(256) void update(GLOBAL const REAL* tops, GLOBAL const REAL* sums, 
 {
   SHARED WIDE shared[256];
   WIDE error = 0, mass = 0;
-  int i = GROUP_ID * 256 + LOCAL_ID;
-  if (flags[0] != 0)
-    return;
-  if (i < n) {
+  int idle = flags[0], i = GROUP_ID * 256 + LOCAL_ID;
+  if (i < n && !idle) {
     WIDE slope = step[0], omega = step[2], tau = step[4 + columns], bound = step[6 + columns], weight = weights[i], norm = has_norms ? norms[i] : 0;
     WIDE soft = minimum(tops, sums, stride, segments, i, 0, norm, slope), now = old[i], f;
     if (columns ? weight == 0 : !isfinite(soft))
@@ -95,10 +94,10 @@ KERNEL GROUP(256) void update(GLOBAL const REAL* tops, GLOBAL const REAL* sums, 
     bias[i] = bias_of(f, norm, logs[i], step);
   }
   error = group_sum(shared, error);
-  if (LOCAL_ID == 0)
+  if (LOCAL_ID == 0 && !idle)
     errors[GROUP_ID] = error;
   mass = group_sum(shared, mass);
-  if (LOCAL_ID == 0)
+  if (LOCAL_ID == 0 && !idle)
     masses[GROUP_ID] = mass;
 }
 
@@ -109,8 +108,6 @@ KERNEL GROUP(256) void judge(GLOBAL const WIDE* row_errors, GLOBAL const WIDE* c
   SHARED WIDE shared[256];
   WIDE error = 0, mass = 0;
   int e;
-  if (flags[0] != 0)
-    return;
   for (e = LOCAL_ID; e < row_groups; e += 256)
     error += row_errors[e];
   for (e = LOCAL_ID; e < column_groups; e += 256) {
@@ -119,17 +116,15 @@ KERNEL GROUP(256) void judge(GLOBAL const WIDE* row_errors, GLOBAL const WIDE* c
   }
   error = group_sum(shared, error);
   mass = group_sum(shared, mass);
-  if (LOCAL_ID != 0)
-    return;
-  if (!isfinite(error)) {
-    flags[0] = flags[2] = 1;
-    return;
+  if (LOCAL_ID == 0 && flags[0] == 0) {
+    if (isfinite(error)) {
+      figures[0] = error;
+      figures[1] = mass;
+      flags[1] += 1;
+      flags[0] = error <= step[3] || flags[1] >= flags[3];
+    } else
+      flags[0] = flags[2] = 1;
   }
-  figures[0] = error;
-  figures[1] = mass;
-  flags[1] += 1;
-  if (error <= step[3] || flags[1] >= flags[3])
-    flags[0] = 1;
 }
 
 /* out[v n + i] = sum over segments of partial[(s width + v) stride + i], for the first `count` of `width` vectors. */

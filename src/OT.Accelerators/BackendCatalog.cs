@@ -40,6 +40,9 @@ public static class BackendCatalog
             case "managed":
                 why = "asked for";
                 return new ManagedBackend(threads, memoryLimit);
+            case "opencl":
+                why = "asked for";
+                return new Gpu.OpenCl.OpenClBackend(memoryLimit);
             default:
                 if (!Names.Contains(name, StringComparer.Ordinal))
                     throw new ArgumentException(
@@ -62,7 +65,7 @@ public static class BackendCatalog
         {
             "native" => DescribeNative(),
             "blas" => DescribeLibrary(name, SystemLibraries.Blas, SystemLibraries.BlasVersion),
-            "opencl" => DescribeLibrary(name, SystemLibraries.OpenCl, _ => null),
+            "opencl" => DescribeOpenCl(),
             "cuda" => DescribeLibrary(name, SystemLibraries.Cuda, SystemLibraries.CudaVersion),
             _ => DescribeManaged(),
         };
@@ -84,6 +87,26 @@ public static class BackendCatalog
     {
         NativeLoader.Opened library = NativeLoader.Open(LibOt.Library);
         return Found("native", library.Attempts, library.Found ? $"libot {LibOt.Version}, {LibOt.Isa}" : null);
+    }
+
+    static BackendCandidate DescribeOpenCl()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(SystemLibraries.OpenCl);
+        BackendCandidate found = Found("opencl", library.Attempts, null);
+        if (!library.Found)
+            return found;
+        ImmutableArray<string> devices = Gpu.OpenCl.OpenClBackend.Devices();
+        return devices.IsEmpty
+            ? found with
+            {
+                Reason = "found, but no driver has registered a device",
+            }
+            : found with
+            {
+                IsUsable = true,
+                Version = devices[0],
+                Reason = $"{devices.Length} device{(devices.Length == 1 ? "" : "s")}",
+            };
     }
 
     static BackendCandidate DescribeLibrary(string name, NativeLibraryName library, Func<nint, string?> version)

@@ -35,10 +35,17 @@ readonly record struct GpuModule(GpuProgram Program, GpuReal Real, GpuReal Store
         };
 
     /// <summary>A number for a parameter of type REAL.</summary>
-    public GpuArgument AsReal(double value) => Real == GpuReal.Double ? value : (float)value;
+    public GpuArgument AsReal(double value) => Of(value, Real);
 
     /// <summary>A number for a parameter of type WIDE.</summary>
-    public GpuArgument AsWide(double value) => Wide == GpuReal.Double ? value : (float)value;
+    public GpuArgument AsWide(double value) => Of(value, Wide);
+
+    static GpuArgument Of(double value, GpuReal type)
+    {
+        if (type == GpuReal.Double)
+            return value;
+        return (float)value;
+    }
 
     static int Flag(GpuReal type) => type == GpuReal.Double ? 1 : 0;
 

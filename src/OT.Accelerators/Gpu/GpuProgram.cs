@@ -38,7 +38,4 @@ enum GpuProgram
 
     /// <summary>Minkowski distances.</summary>
     Minkowski = 6,
-
-    /// <summary>Angles between unit vectors.</summary>
-    Sphere = 7,
 }

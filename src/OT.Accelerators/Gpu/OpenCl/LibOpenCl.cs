@@ -22,6 +22,7 @@ static unsafe partial class LibOpenCl
     public const uint PlatformName = 0x0902;
     public const ulong AnyDevice = 0xFFFFFFFF;
     public const ulong CpuDevice = 1 << 1;
+    public const ulong GpuDevice = 1 << 2;
     public const uint DeviceType = 0x1000;
     public const uint DeviceComputeUnits = 0x1002;
     public const uint DeviceMaxGroup = 0x1004;
@@ -38,6 +39,9 @@ static unsafe partial class LibOpenCl
     public const uint ProgramBinaries = 0x1166;
     public const uint ProgramBuildLog = 0x1183;
     public const ulong ReadWrite = 1;
+
+    /// <summary>Held while devices are listed, contexts come and go and programs are built: not every driver bears two threads there.</summary>
+    public static readonly Lock Gate = new();
 
     const string Import = "OpenCL";
 
@@ -182,7 +186,14 @@ static unsafe partial class LibOpenCl
     private static partial int clGetDeviceInfo(nint device, uint what, nuint capacity, void* value, nuint* size);
 
     [LibraryImport(Import)]
-    internal static partial nint clCreateContext(nint* properties, uint count, nint* devices, nint notify, nint data, int* status);
+    internal static partial nint clCreateContext(
+        nint* properties,
+        uint count,
+        nint* devices,
+        nint notify,
+        nint data,
+        int* status
+    );
 
     [LibraryImport(Import)]
     internal static partial int clReleaseContext(nint context);
@@ -200,13 +211,7 @@ static unsafe partial class LibOpenCl
     internal static partial int clReleaseMemObject(nint buffer);
 
     [LibraryImport(Import)]
-    internal static partial nint clCreateProgramWithSource(
-        nint context,
-        uint count,
-        byte** texts,
-        nuint* lengths,
-        int* status
-    );
+    internal static partial nint clCreateProgramWithSource(nint context, uint count, byte** texts, nuint* lengths, int* status);
 
     [LibraryImport(Import)]
     internal static partial nint clCreateProgramWithBinary(
@@ -223,14 +228,7 @@ static unsafe partial class LibOpenCl
     private static partial int clGetProgramInfo(nint program, uint what, nuint capacity, void* value, nuint* size);
 
     [LibraryImport(Import)]
-    internal static partial int clBuildProgram(
-        nint program,
-        uint count,
-        nint* devices,
-        byte* options,
-        nint notify,
-        nint data
-    );
+    internal static partial int clBuildProgram(nint program, uint count, nint* devices, byte* options, nint notify, nint data);
 
     [LibraryImport(Import)]
     private static partial int clGetProgramBuildInfo(

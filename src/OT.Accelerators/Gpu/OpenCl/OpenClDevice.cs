@@ -34,7 +34,8 @@ sealed unsafe class OpenClDevice : IGpuDevice
         Name = DeviceText(device, DeviceName);
         Driver =
             $"{PlatformText(platform, PlatformName)}, {DeviceText(device, DeviceVersion)}, driver {DeviceText(device, DriverVersion)}";
-        HasDoubles = withDoubles && DeviceText(device, DeviceExtensions).Split(' ').Contains("cl_khr_fp64", StringComparer.Ordinal);
+        HasDoubles =
+            withDoubles && DeviceText(device, DeviceExtensions).Split(' ').Contains("cl_khr_fp64", StringComparer.Ordinal);
         IsCpu = (DeviceNumber(device, DeviceType) & CpuDevice) != 0;
         Processors = (int)DeviceNumber(device, DeviceComputeUnits);
         TotalBytes = (long)DeviceNumber(device, DeviceGlobalBytes);
@@ -120,17 +121,7 @@ sealed unsafe class OpenClDevice : IGpuDevice
         fixed (byte* first = data)
         {
             Check(
-                clEnqueueWriteBuffer(
-                    _queue.Value,
-                    Handle(buffer),
-                    1,
-                    (nuint)offset,
-                    (nuint)data.Length,
-                    first,
-                    0,
-                    null,
-                    null
-                ),
+                clEnqueueWriteBuffer(_queue.Value, Handle(buffer), 1, (nuint)offset, (nuint)data.Length, first, 0, null, null),
                 "clEnqueueWriteBuffer"
             );
         }
@@ -183,7 +174,7 @@ sealed unsafe class OpenClDevice : IGpuDevice
     /// <inheritdoc/>
     public IGpuKernel Kernel(GpuModule module, string name)
     {
-        lock (_gate)
+        lock (Gate)
         {
             if (_kernels.TryGetValue((module, name), out OpenClKernel? kernel))
                 return kernel;
@@ -301,7 +292,7 @@ sealed unsafe class OpenClDevice : IGpuDevice
     /// <summary>Releases kernels, programs, queue and context. Buffers are released by who holds them.</summary>
     public void Dispose()
     {
-        lock (_gate)
+        lock (Gate)
         {
             foreach (OpenClKernel kernel in _kernels.Values)
                 kernel.Handle.Dispose();
