@@ -67,7 +67,8 @@ sealed class GpuStudy : Study
 
     public override string Name => "gpu";
 
-    public override string Description => "GPU: FlashSinkhorn's table, low dimensions, and the limit of exponentials; --backend cuda (default) or opencl";
+    public override string Description =>
+        "GPU: FlashSinkhorn's table, low dimensions, and the limit of exponentials; --backend cuda (default) or opencl";
 
     public override bool Run(bool isShort, string folder, TextWriter output)
     {
@@ -85,16 +86,22 @@ sealed class GpuStudy : Study
         var table = new StudyOutput(Name, folder, output);
         table.Line($"# {Description}");
         table.Line($"");
-        table.Line($"{DateTime.UtcNow:yyyy-MM-dd}. {backend.Name}, {backend.Driver}, {backend.DeviceBytes / 1e9:0} GB; {Machine.Description}.");
+        table.Line(
+            $"{DateTime.UtcNow:yyyy-MM-dd}. {backend.Name}, {backend.Driver}, {backend.DeviceBytes / 1e9:0} GB; {Machine.Description}."
+        );
         table.Line($"");
         double? peak = TensorPeak(backend.Device);
         if (peak is { } rate)
-            table.Line($"Dense TF32 peak by multiprocessors and clock: {rate / 1e12:0} TFLOP/s; published times are scaled by {PublishedPeak / rate:0.00}.");
+            table.Line(
+                $"Dense TF32 peak by multiprocessors and clock: {rate / 1e12:0} TFLOP/s; published times are scaled by {PublishedPeak / rate:0.00}."
+            );
         double limit64 = backend.HasDoubles ? GpuLimits.SecondsPerExponential(backend.Device, GpuReal.Double) : double.NaN,
             limit32 = GpuLimits.SecondsPerExponential(backend.Device, GpuReal.Single);
         table.Line($"An exponential alone: {limit32 * 1e12:0.000} ps in floats, {limit64 * 1e12:0.000} ps in doubles.");
         table.Line($"");
-        table.Line($"| n = m | d | iterations | precision | time, ms | TFLOP/s | ps per pair | over exp alone | FlashSinkhorn on A100, ms | scaled | ours / scaled | largest error / eps | ran as |");
+        table.Line(
+            $"| n = m | d | iterations | precision | time, ms | TFLOP/s | ps per pair | over exp alone | FlashSinkhorn on A100, ms | scaled | ours / scaled | largest error / eps | ran as |"
+        );
         table.Line($"|---|---|---|---|---|---|---|---|---|---|---|---|---|");
         table.Row($"points,dimension,iterations,precision,seconds,flops,seconds_per_pair,exponential,published,scaled,error");
         foreach (Case c in isShort ? [new(200, 64, 2), new(200, 3, 2)] : s_cases)
@@ -144,11 +151,17 @@ sealed class GpuStudy : Study
             $"| {c.Points} | {c.Dimension} | {c.Iterations} | {precision} | {seconds * 1e3:0.00} | {flops / 1e12:0.0} | {seconds / pairs * 1e12:0.00} | {seconds / pairs / limit:0.0} | {Text(c.PublishedSeconds * 1e3)} | {Text(scaled * 1e3)} | {Text(seconds / scaled)} | {error:0.0e+0} | {op.Description} |"
         );
         if (precision == Precision.TensorFloat32 && scaled is { } target)
-            table.Claim(seconds <= target, $"n = {c.Points}, {c.Iterations} iterations in TF32: at most the published time scaled by peak rates");
+            table.Claim(
+                seconds <= target,
+                $"n = {c.Points}, {c.Iterations} iterations in TF32: at most the published time scaled by peak rates"
+            );
         if (precision == Precision.Float64 && c.Dimension == 3)
             table.Claim(seconds / pairs <= 2 * limit, $"n = {c.Points}, d = 3, doubles: within 2 times an exponential per pair");
         if (precision != Precision.TensorFloat32)
-            table.Claim(error <= (precision == Precision.Float64 ? 1e-9 : 1e-4), $"n = {c.Points}, d = {c.Dimension}, {precision}: potentials agree with doubles, {error:0.0e+0} of epsilon");
+            table.Claim(
+                error <= (precision == Precision.Float64 ? 1e-9 : 1e-4),
+                $"n = {c.Points}, d = {c.Dimension}, {precision}: potentials agree with doubles, {error:0.0e+0} of epsilon"
+            );
     }
 
     static string Text(double? value) => value?.ToString("0.00", CultureInfo.InvariantCulture) ?? "";
@@ -162,7 +175,9 @@ sealed class GpuStudy : Study
         for (int r = 0; r < count; r++)
             cloud.Source.Row(r * (n / count)).CopyTo(rows.AsSpan(r * cloud.Dimension));
         using var managed = new ManagedBackend();
-        using ICostOperator exact = managed.Bind(new PointCloud(new Matrix(count, cloud.Dimension, rows), cloud.Target, cloud.GroundCost));
+        using ICostOperator exact = managed.Bind(
+            new PointCloud(new Matrix(count, cloud.Dimension, rows), cloud.Target, cloud.GroundCost)
+        );
         var expected = new double[count];
         var actual = new double[n];
         exact.SoftMinRows(g, step.LogB.Span, step.Epsilon, expected);
@@ -176,7 +191,8 @@ sealed class GpuStudy : Study
     static PointCloud Cloud(Case c)
     {
         var random = new SeededRandom((ulong)(c.Points + c.Dimension));
-        Matrix Points() => new(c.Points, c.Dimension, [.. Enumerable.Range(0, c.Points * c.Dimension).Select(_ => random.NextDouble())]);
+        Matrix Points() =>
+            new(c.Points, c.Dimension, [.. Enumerable.Range(0, c.Points * c.Dimension).Select(_ => random.NextDouble())]);
         return new PointCloud(Points(), Points());
     }
 

@@ -22,7 +22,10 @@ static class StudyRunner
                 output.WriteLine($"{each.Name}: {each.Description}");
             return 0;
         }
-        if (Array.Find(all, each => each.Name == name) is not { } study || (folder is null && args.Contains("--output", StringComparer.Ordinal)))
+        if (
+            Array.Find(all, each => each.Name == name) is not { } study
+            || (folder is null && args.Contains("--output", StringComparer.Ordinal))
+        )
         {
             output.WriteLine("usage: OT.Studies list | OT.Studies NAME [--short] [--output FOLDER] [--backend cuda|opencl]");
             return 2;

@@ -1,16 +1,18 @@
 #include "processor.h"
 
+#include <setjmp.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <memory>
 
 namespace fake {
 
-thread_local int group_id;
-thread_local int local_id;
+int group_id;
+int local_id;
 
 namespace {
 
@@ -24,10 +26,17 @@ struct Warp {
 
 enum class Wait { kNothing, kGroup, kWarp, kDone };
 
-// One group of work items. Each has a stack of its own and runs until it waits; when all of a group (of a warp) wait, they go on.
+// One group of work items. Each has a stack of its own and runs until it waits; when all of a group (of a warp) wait, they go on. An item is entered once by its
+// context, and from then on by jumps, which need no system call.
+struct Item {
+  ucontext_t context;
+  jmp_buf here;
+  bool entered = false;
+};
+
 struct Group {
-  ucontext_t scheduler;
-  std::vector<ucontext_t> items;
+  jmp_buf scheduler;
+  std::vector<std::unique_ptr<Item>> items;
   std::vector<Wait> waits;
   std::vector<char*> stacks;
   std::vector<std::vector<std::pair<float*, const float*>>> copies;
@@ -35,23 +44,35 @@ struct Group {
   const Entry* entry = nullptr;
   void** arguments = nullptr;
 
-  ~Group() {
-    for (char* stack : stacks) munmap(stack, kStack);
-  }
 };
 
-thread_local Group group;
-
-void body() {
-  group.entry->call(group.arguments);
-  group.waits[local_id] = Wait::kDone;
-  swapcontext(&group.items[local_id], &group.scheduler);
-}
+Group group;  // one at a time: the driver runs commands under its lock
 
 void wait(Wait what) {
-  int self = local_id;
-  group.waits[self] = what;
-  swapcontext(&group.items[self], &group.scheduler);
+  Item& self = *group.items[local_id];
+  group.waits[local_id] = what;
+  if (_setjmp(self.here) == 0) _longjmp(group.scheduler, 1);
+}
+
+[[noreturn]] void body() {
+  for (;;) {
+    group.entry->call(group.arguments);
+    wait(Wait::kDone);
+  }
+}
+
+void resume(int k) {
+  local_id = k;
+  Item& item = *group.items[k];
+  if (_setjmp(group.scheduler) != 0) return;
+  if (item.entered) _longjmp(item.here, 1);
+  item.entered = true;
+  setcontext(&item.context);
+}
+
+void release_stacks() {
+  for (char* stack : group.stacks) munmap(stack, kStack);
+  group.stacks.clear();
 }
 
 // Whether all items from..to wait for the same; frees them if they do.
@@ -64,25 +85,18 @@ bool release(int from, int to, Wait what) {
 }
 
 bool run_group(int size, std::string& failure) {
-  for (int k = 0; k < size; k++) {
-    getcontext(&group.items[k]);
-    group.items[k].uc_stack.ss_sp = group.stacks[k];
-    group.items[k].uc_stack.ss_size = kStack;
-    group.items[k].uc_link = nullptr;
-    makecontext(&group.items[k], body, 0);
-    group.waits[k] = Wait::kNothing;
-  }
+  std::fill_n(group.waits.begin(), size, Wait::kNothing);
   for (;;) {
     for (int k = 0; k < size; k++) {
-      if (group.waits[k] != Wait::kNothing) continue;
-      local_id = k;
-      swapcontext(&group.scheduler, &group.items[k]);
+      if (group.waits[k] == Wait::kNothing) resume(k);
     }
     bool moved = release(0, size, Wait::kGroup);
     for (int k = 0; k < size; k += kWarp) moved |= release(k, std::min(k + kWarp, size), Wait::kWarp);
     if (moved) continue;
     for (int k = 0; k < size; k++) {
       if (group.waits[k] != Wait::kDone) {
+        group.items.clear();  // what waits there is given up
+        release_stacks();
         failure = "work item " + std::to_string(k) + " of group " + std::to_string(group_id) + " waits at a barrier that others do not reach";
         return false;
       }
@@ -143,8 +157,14 @@ bool run(const Entry& entry, int groups, int group_size, void** arguments, std::
       return false;
     }
     group.stacks.push_back(static_cast<char*>(stack));
+    group.items.push_back(std::make_unique<Item>());
+    ucontext_t& context = group.items.back()->context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = stack;
+    context.uc_stack.ss_size = kStack;
+    context.uc_link = nullptr;
+    makecontext(&context, body, 0);
   }
-  group.items.resize(group.stacks.size());
   group.waits.resize(group.stacks.size());
   group.copies.resize(group.stacks.size());
   group.warps.resize((group.stacks.size() + kWarp - 1) / kWarp);

@@ -20,8 +20,8 @@ struct Entry {
 bool run(const Entry& entry, int groups, int group_size, void** arguments, std::string& failure);
 
 // The work item that runs, and its places to wait.
-extern thread_local int group_id;
-extern thread_local int local_id;
+extern int group_id;
+extern int local_id;
 void group_barrier();
 
 // Copies of 16 bytes that have not happened before they are waited for.

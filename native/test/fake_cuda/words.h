@@ -7,7 +7,7 @@
 #define GROUP(size)
 #define GLOBAL
 #define LOCAL
-#define SHARED static thread_local
+#define SHARED static  // groups run one at a time
 #define INLINE static inline
 #define GROUP_ID fake::group_id
 #define LOCAL_ID fake::local_id

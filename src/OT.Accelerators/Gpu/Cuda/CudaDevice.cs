@@ -62,7 +62,10 @@ sealed unsafe class CudaDevice : IGpuDevice
         (int major, int minor) = (Attribute(75), Attribute(76));
         Capability = string.Create(CultureInfo.InvariantCulture, $"{major}.{minor}");
         if (major < LeastMajor)
-            throw new BackendException(BackendName, $"{Name} has compute capability {Capability}; {LeastMajor}.0 or later is needed.");
+            throw new BackendException(
+                BackendName,
+                $"{Name} has compute capability {Capability}; {LeastMajor}.0 or later is needed."
+            );
         Processors = Attribute(16);
         ClockRate = 1e3 * Attribute(13);
         nuint total;
@@ -106,6 +109,9 @@ sealed unsafe class CudaDevice : IGpuDevice
 
     /// <inheritdoc/>
     public bool HasDoubles => true;
+
+    /// <inheritdoc/>
+    public bool HasTensorCores => true;
 
     /// <inheritdoc/>
     public int Processors { get; }
@@ -155,7 +161,10 @@ sealed unsafe class CudaDevice : IGpuDevice
         using Use use = new(buffer);
         // Pageable memory: the driver has copied it to memory of its own when the call returns, or has done the transfer.
         fixed (byte* source = data)
-            _driver.Check(_driver.CopyToDevice(use.Address + (nint)offset, source, (nuint)data.Length, _stream), "copy to the device");
+            _driver.Check(
+                _driver.CopyToDevice(use.Address + (nint)offset, source, (nuint)data.Length, _stream),
+                "copy to the device"
+            );
         Timings.Uploaded(start);
     }
 
@@ -171,7 +180,10 @@ sealed unsafe class CudaDevice : IGpuDevice
         using Use use = new(buffer);
         fixed (byte* target = data)
         {
-            _driver.Check(_driver.CopyToHost(target, use.Address + (nint)offset, (nuint)data.Length, _stream), "copy from the device");
+            _driver.Check(
+                _driver.CopyToHost(target, use.Address + (nint)offset, (nuint)data.Length, _stream),
+                "copy from the device"
+            );
             _driver.Check(_driver.StreamSynchronize(_stream), "copy from the device");
         }
         Timings.Downloaded(start);

@@ -52,7 +52,11 @@ public sealed class CudaDeviceTests
     {
         CudaDriver driver = FakeCuda.Driver();
         Assert.Contains("device 1 was asked for", Refused(() => new CudaDevice(driver, 1).Dispose()), StringComparison.Ordinal);
-        Assert.Contains("compute capability 7.0; 8.0", Refused(() => FakeCuda.Device(major: 7).Dispose()), StringComparison.Ordinal);
+        Assert.Contains(
+            "compute capability 7.0; 8.0",
+            Refused(() => FakeCuda.Device(major: 7).Dispose()),
+            StringComparison.Ordinal
+        );
         FakeCuda.AssertNothingIsLeft();
     }
 

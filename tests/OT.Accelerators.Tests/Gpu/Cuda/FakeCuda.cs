@@ -36,7 +36,10 @@ public sealed unsafe class FakeCuda
     internal static CudaDevice Device(int major = 9, long memory = 1L << 30) => new(Driver(major: major, memory: memory));
 
     public static void Skip() =>
-        Assert.SkipWhen(s_library == 0, $"The fake CUDA driver was not built ({File}): it needs CMake and a C++ compiler on Linux.");
+        Assert.SkipWhen(
+            s_library == 0,
+            $"The fake CUDA driver was not built ({File}): it needs CMake and a C++ compiler on Linux."
+        );
 
     /// <summary>Lets a call fail: the one after so many more.</summary>
     public static void Fail(string function, int status, int after = 0)

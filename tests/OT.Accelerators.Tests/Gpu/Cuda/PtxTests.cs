@@ -39,7 +39,10 @@ public sealed partial class PtxTests
         string? version = PtxCompiler.Version();
         Assert.SkipWhen(version is null, "clang-19 is not installed.");
         string text = File.ReadAllText(PtxCompiler.FileOf(Module(name))).ReplaceLineEndings("\n");
-        Assert.SkipUnless(text.Contains($"clang {version} ", StringComparison.Ordinal), $"the PTX was made by another clang than {version}.");
+        Assert.SkipUnless(
+            text.Contains($"clang {version} ", StringComparison.Ordinal),
+            $"the PTX was made by another clang than {version}."
+        );
         Assert.Equal(text, PtxCompiler.Make(Module(name)));
     }
 

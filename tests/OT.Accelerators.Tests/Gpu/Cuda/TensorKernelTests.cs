@@ -31,7 +31,10 @@ public sealed class TensorKernelTests
         var random = new SeededRandom((ulong)(rows + columns + d));
         float[] x = Points(random, rows, d),
             y = Points(random, columns, d);
-        float[] bias = [.. Enumerable.Range(0, columns).Select(j => j % 7 == 3 ? float.NegativeInfinity : (float)(20 * random.NextDouble()))];
+        float[] bias =
+        [
+            .. Enumerable.Range(0, columns).Select(j => j % 7 == 3 ? float.NegativeInfinity : (float)(20 * random.NextDouble())),
+        ];
         int segments = (columns + segment - 1) / segment;
         var tops = new float[segments * rows];
         var sums = new float[segments * rows];
@@ -140,7 +143,9 @@ public sealed class TensorKernelTests
             dot +=
                 products == 1
                     ? heads
-                    : heads + ((double)TensorSplit.Head(u) * TensorSplit.Tail(v)) + ((double)TensorSplit.Tail(u) * TensorSplit.Head(v));
+                    : heads
+                        + ((double)TensorSplit.Head(u) * TensorSplit.Tail(v))
+                        + ((double)TensorSplit.Tail(u) * TensorSplit.Head(v));
             size += Math.Abs((double)u * v);
         }
         return (dot, size);

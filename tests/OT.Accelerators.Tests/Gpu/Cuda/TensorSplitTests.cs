@@ -23,7 +23,9 @@ public sealed class TensorSplitTests
                 .Select(k =>
                 {
                     float x = (float)((random.NextDouble() - 0.5) * Math.Pow(2, (60 * random.NextDouble()) - 30));
-                    return k % 5 == 0 ? BitConverter.UInt32BitsToSingle((BitConverter.SingleToUInt32Bits(x) & ~0x1FFFu) | 0x1000u) : x;
+                    return k % 5 == 0
+                        ? BitConverter.UInt32BitsToSingle((BitConverter.SingleToUInt32Bits(x) & ~0x1FFFu) | 0x1000u)
+                        : x;
                 }),
         ];
     }
@@ -87,10 +89,7 @@ public sealed class TensorSplitTests
                     sizes += Math.Abs(product);
                     worst = Math.Max(worst, Math.Abs(product - split) / Math.Abs(product));
                 }
-                Assert.True(
-                    Math.Abs(error) <= Math.ScaleB(sizes, power) * (1 + Math.ScaleB(1, -11)),
-                    $"{error:E} of {sizes:E}"
-                );
+                Assert.True(Math.Abs(error) <= Math.ScaleB(sizes, power) * (1 + Math.ScaleB(1, -11)), $"{error:E} of {sizes:E}");
             }
         );
         Assert.True(worst >= Math.ScaleB(1, power - 5), $"the bound 2^{power} is loose: {worst:E}");
