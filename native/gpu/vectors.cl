@@ -5,6 +5,7 @@
  * flags: [0] all is done, [1] iterations made, [2] a value was not finite, [3] iterations to make. */
 #include "language.h"
 #include "reals.h"
+#include "marginals.h"
 
 /* bias = step[0] (potential - norm) + log2 weight; minus infinity where there is no weight, and from n on. */
 INLINE REAL bias_of(WIDE potential, WIDE norm, WIDE log, GLOBAL const WIDE* step)
@@ -57,16 +58,6 @@ INLINE WIDE group_sum(LOCAL WIDE* shared, WIDE value)
       shared[LOCAL_ID] += shared[LOCAL_ID + width];
   }
   return shared[0];
-}
-
-/* What a marginal is off: from its weight, from weight exp(-f/rho) where it is penalised (tau < 1), or in the one direction that is left at a bound. */
-INLINE WIDE missed(WIDE marginal, WIDE weight, WIDE f, WIDE tau, WIDE bound, WIDE slope)
-{
-  if (f >= bound)
-    return fmax(marginal - weight, (WIDE)0);
-  if (f <= -bound)
-    return fmax(weight - marginal, (WIDE)0);
-  return fabs(marginal - (tau == 1 ? weight : weight * EXP2_WIDE(-f * slope * (1 - tau) / tau)));
 }
 
 /* The next potential of one side, its bias for the sweep of the other, and per group what its marginal is off and its mass.
