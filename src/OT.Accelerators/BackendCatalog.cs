@@ -45,6 +45,9 @@ public static class BackendCatalog
                 why = "asked for";
                 var ranks = MpiCommunicator.World();
                 return new DistributedBackend(new ManagedBackend(threads ?? ranks.Threads, memoryLimit), ranks);
+            case "opencl":
+                why = "asked for";
+                return new Gpu.OpenCl.OpenClBackend(memoryLimit);
             default:
                 if (!Names.Contains(name, StringComparer.Ordinal))
                     throw new ArgumentException(
@@ -67,8 +70,8 @@ public static class BackendCatalog
         {
             "native" => DescribeNative(),
             "blas" => DescribeLibrary(name, SystemLibraries.Blas, SystemLibraries.BlasVersion),
-            "opencl" => DescribeLibrary(name, SystemLibraries.OpenCl, _ => null),
             "mpi" => DescribeMpi(),
+            "opencl" => DescribeOpenCl(),
             "cuda" => DescribeLibrary(name, SystemLibraries.Cuda, SystemLibraries.CudaVersion),
             _ => DescribeManaged(),
         };
@@ -106,6 +109,26 @@ public static class BackendCatalog
                 : "libot_mpi is built where CMake finds an MPI for C, and needs that MPI where it runs",
             Attempts = library.Attempts,
         };
+    }
+
+    static BackendCandidate DescribeOpenCl()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(SystemLibraries.OpenCl);
+        BackendCandidate found = Found("opencl", library.Attempts, null);
+        if (!library.Found)
+            return found;
+        ImmutableArray<string> devices = Gpu.OpenCl.OpenClBackend.Devices();
+        return devices.IsEmpty
+            ? found with
+            {
+                Reason = "found, but no driver has registered a device",
+            }
+            : found with
+            {
+                IsUsable = true,
+                Version = devices[0],
+                Reason = $"{devices.Length} device{(devices.Length == 1 ? "" : "s")}",
+            };
     }
 
     static BackendCandidate DescribeLibrary(string name, NativeLibraryName library, Func<nint, string?> version)

@@ -27,6 +27,12 @@ public sealed class BackendCatalogTests
     [InlineData("cuda")]
     public void GpuAskedGpuOrThrow(string name)
     {
+        if (BackendCatalog.Describe().Single(c => c.Name == name).IsUsable)
+        {
+            using IBackend backend = BackendCatalog.Open(name);
+            Assert.StartsWith(name, backend.Name, StringComparison.Ordinal);
+            return;
+        }
         var thrown = Assert.Throws<BackendException>(() => BackendCatalog.Open(name));
 
         Assert.Equal(name, thrown.Backend);
@@ -44,12 +50,13 @@ public sealed class BackendCatalogTests
     }
 
     [Fact]
-    public void Every_candidate_says_what_was_tried_and_only_managed_is_usable()
+    public void Every_candidate_says_what_was_tried_and_managed_is_usable()
     {
         var candidates = BackendCatalog.Describe();
 
         Assert.Equal(BackendCatalog.Names, candidates.Select(c => c.Name));
-        Assert.Equal(["managed"], candidates.Where(c => c.IsUsable).Select(c => c.Name));
+        Assert.True(candidates[0].IsUsable);
+        Assert.All(candidates, c => Assert.True(c.IsFound || !c.IsUsable));
         foreach (BackendCandidate candidate in candidates.Where(c => c.Name != "managed"))
         {
             Assert.NotEmpty(candidate.Attempts);

@@ -37,7 +37,7 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         _cloud = cloud;
         _scale = ((GroundCost.SquaredEuclideanCost)cloud.GroundCost).Scale;
         _dimension = cloud.Dimension;
-        double[] centre = CommonMean(cloud);
+        double[] centre = PointCloud.CommonMean(cloud.Source, cloud.Target);
         _stride = AlignedBuffer<T>.Stride(Padded);
         _source = new double[Rows * _dimension];
         _sourceNorms = new double[Rows];
@@ -268,21 +268,6 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         }
         scratch.Sums[r] += double.CreateTruncating(TSimd.Sum(p0));
         scratch.Sums[r + 1] += double.CreateTruncating(TSimd.Sum(p1));
-    }
-
-    static double[] CommonMean(PointCloud cloud)
-    {
-        var mean = new double[cloud.Dimension];
-        for (int k = 0; k < mean.Length; k++)
-        {
-            double sum = 0;
-            for (int i = 0; i < cloud.Rows; i++)
-                sum += cloud.Source[i, k] / cloud.Rows;
-            for (int j = 0; j < cloud.Columns; j++)
-                sum += cloud.Target[j, k] / cloud.Columns;
-            mean[k] = sum / 2;
-        }
-        return mean;
     }
 
     interface IDimension
