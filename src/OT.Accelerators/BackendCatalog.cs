@@ -35,11 +35,14 @@ public static class BackendCatalog
         {
             case "auto":
                 why =
-                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => $"{n} ({NoKernels})"))}";
+                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => n is "native" ? "native (not asked for by name)" : $"{n} ({NoKernels})"))}";
                 return new ManagedBackend(threads, memoryLimit);
             case "managed":
                 why = "asked for";
                 return new ManagedBackend(threads, memoryLimit);
+            case "native":
+                why = "asked for";
+                return new NativeBackend(threads, memoryLimit);
             default:
                 if (!Names.Contains(name, StringComparer.Ordinal))
                     throw new ArgumentException(
@@ -83,7 +86,12 @@ public static class BackendCatalog
     static BackendCandidate DescribeNative()
     {
         NativeLoader.Opened library = NativeLoader.Open(LibOt.Library);
-        return Found("native", library.Attempts, library.Found ? $"libot {LibOt.Version}, {LibOt.Isa}" : null);
+        BackendCandidate candidate = Found(
+            "native",
+            library.Attempts,
+            library.Found ? $"libot {LibOt.Version}, {LibOt.NameOf(LibOt.BestIsa)}" : null
+        );
+        return library.Found ? candidate with { IsUsable = true, Reason = "its library was found" } : candidate;
     }
 
     static BackendCandidate DescribeLibrary(string name, NativeLibraryName library, Func<nint, string?> version)
