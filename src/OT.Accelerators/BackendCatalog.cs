@@ -36,7 +36,7 @@ public static class BackendCatalog
         {
             case "auto":
                 why =
-                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => $"{n} ({NoKernels})"))}";
+                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => n is "native" ? "native (not asked for by name)" : $"{n} ({NoKernels})"))}";
                 return new ManagedBackend(threads, memoryLimit);
             case "managed":
                 why = "asked for";
@@ -48,6 +48,9 @@ public static class BackendCatalog
             case "opencl":
                 why = "asked for";
                 return new Gpu.OpenCl.OpenClBackend(memoryLimit);
+            case "native":
+                why = "asked for";
+                return new NativeBackend(threads, memoryLimit);
             default:
                 if (!Names.Contains(name, StringComparer.Ordinal))
                     throw new ArgumentException(
@@ -92,7 +95,12 @@ public static class BackendCatalog
     static BackendCandidate DescribeNative()
     {
         NativeLoader.Opened library = NativeLoader.Open(LibOt.Library);
-        return Found("native", library.Attempts, library.Found ? $"libot {LibOt.Version}, {LibOt.Isa}" : null);
+        BackendCandidate candidate = Found(
+            "native",
+            library.Attempts,
+            library.Found ? $"libot {LibOt.Version}, {LibOt.NameOf(LibOt.BestIsa)}" : null
+        );
+        return library.Found ? candidate with { IsUsable = true, Reason = "its library was found" } : candidate;
     }
 
     static BackendCandidate DescribeMpi()

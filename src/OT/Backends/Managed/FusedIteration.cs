@@ -19,15 +19,14 @@ internal abstract class FusedIteration : ManagedOperator
     const int ReduceWidth = 1024;
 
     readonly bool _single;
-    readonly double[][] _chunkColumns;
     readonly double[] _chunkRowErrors;
-    readonly double[] _columnSums;
     readonly double[] _blockErrors;
     readonly ChunkWork _chunkWork;
     readonly ReduceWork _reduceWork;
     readonly SumWork _sumWork;
+    double[] _columnSums = [];
 
-    /// <summary>Room for the column sums of every chunk.</summary>
+    /// <summary>Room for the errors of every chunk and block of columns.</summary>
     /// <param name="geometry">The costs.</param>
     /// <param name="blocks">The parallel loop.</param>
     /// <param name="description">What runs.</param>
@@ -37,11 +36,7 @@ internal abstract class FusedIteration : ManagedOperator
         : base(geometry, blocks, description, cancellation)
     {
         _single = single;
-        _chunkColumns = new double[Chunks][];
-        for (int c = 0; c < Chunks; c++)
-            _chunkColumns[c] = new double[Columns];
         _chunkRowErrors = new double[Chunks];
-        _columnSums = new double[Columns];
         _blockErrors = new double[(Columns + ReduceWidth - 1) / ReduceWidth];
         _chunkWork = new ChunkWork(this);
         _reduceWork = new ReduceWork(this);
@@ -63,6 +58,9 @@ internal abstract class FusedIteration : ManagedOperator
 
     /// <summary>Target potential that rows are swept with.</summary>
     protected double[] G { get; private set; } = [];
+
+    /// <summary>Room for the column sums of each chunk.</summary>
+    protected double[][] ChunkColumns { get; private set; } = [];
 
     /// <summary>Column sums of the rows swept last, all chunks together.</summary>
     public ReadOnlySpan<double> ColumnSums => _columnSums;
@@ -88,6 +86,7 @@ internal abstract class FusedIteration : ManagedOperator
     {
         Step = step;
         EnsureVectors();
+        EnsureColumns();
         f.CopyTo(F);
         g.CopyTo(G);
         error = double.NaN;
@@ -126,6 +125,7 @@ internal abstract class FusedIteration : ManagedOperator
     {
         Step = step;
         EnsureVectors();
+        EnsureColumns();
         f.CopyTo(F);
         g.CopyTo(G);
         PrepareSweep();
@@ -153,6 +153,17 @@ internal abstract class FusedIteration : ManagedOperator
             (F, G) = (new double[Rows], new double[Columns]);
     }
 
+    /// <summary>Makes room for the column sums.</summary>
+    protected void EnsureColumns()
+    {
+        if (_columnSums.Length != 0)
+            return;
+        _columnSums = new double[Columns];
+        ChunkColumns = new double[Chunks][];
+        for (int c = 0; c < Chunks; c++)
+            ChunkColumns[c] = new double[Columns];
+    }
+
     /// <summary>g from the column sums: <c>softmin_j = g_j + ε log(b_j / c_j)</c>.</summary>
     double UpdateColumns()
     {
@@ -171,9 +182,9 @@ internal abstract class FusedIteration : ManagedOperator
     {
         int start = block * ReduceWidth;
         Span<double> sums = _columnSums.AsSpan(start, Math.Min(ReduceWidth, Columns - start));
-        _chunkColumns[0].AsSpan(start, sums.Length).CopyTo(sums);
+        ChunkColumns[0].AsSpan(start, sums.Length).CopyTo(sums);
         for (int c = 1; c < Chunks; c++)
-            AddTo(sums, _chunkColumns[c].AsSpan(start, sums.Length));
+            AddTo(sums, ChunkColumns[c].AsSpan(start, sums.Length));
         return sums;
     }
 
@@ -244,6 +255,34 @@ internal abstract class FusedIteration : ManagedOperator
         }
     }
 
+    /// <summary>
+    /// Biases of the columns, <c>log₂e (g_j − offset_j)/ε + log₂ b_j</c>: the lowest exponent where b is 0 and in the padding.
+    /// </summary>
+    /// <param name="bias">Receives them, padded.</param>
+    /// <param name="epsilon">ε.</param>
+    /// <param name="g">Target potential.</param>
+    /// <param name="offsets">What is taken off it; empty for nothing.</param>
+    /// <param name="logB">log b.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    protected static void FillBias<T>(
+        Span<T> bias,
+        double epsilon,
+        ReadOnlySpan<double> g,
+        ReadOnlySpan<double> offsets,
+        ReadOnlySpan<double> logB
+    )
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        double scale = Log2E / epsilon;
+        T lowest = Simd.Lowest<T>();
+        for (int j = 0; j < g.Length; j++)
+        {
+            double exponent = (scale * (offsets.IsEmpty ? g[j] : g[j] - offsets[j])) + (Log2E * logB[j]);
+            bias[j] = double.IsNegativeInfinity(logB[j]) ? lowest : T.Max(T.CreateSaturating(exponent), lowest);
+        }
+        bias[g.Length..].Fill(lowest);
+    }
+
     /// <summary>sums += terms.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected static void AddTo(Span<double> sums, ReadOnlySpan<double> terms)
@@ -258,7 +297,7 @@ internal abstract class FusedIteration : ManagedOperator
     sealed class ChunkWork(FusedIteration owner) : IBlockWork
     {
         public void Run(int block, int worker) =>
-            owner._chunkRowErrors[block] = owner.SweepChunk(block, worker, owner._chunkColumns[block]);
+            owner._chunkRowErrors[block] = owner.SweepChunk(block, worker, owner.ChunkColumns[block]);
     }
 
     sealed class SumWork(FusedIteration owner) : IBlockWork
