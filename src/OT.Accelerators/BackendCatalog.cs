@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OT.Accelerators.Blas;
 using OT.Accelerators.Mpi;
 using OT.Accelerators.Native;
 using OT.Backends;
@@ -10,6 +11,7 @@ namespace OT.Accelerators;
 public static class BackendCatalog
 {
     const string NoKernels = "this version has no kernels for it";
+    const string ManyDimensions = "it serves squared distances in many dimensions: ask for it by name";
 
     /// <summary>The names that <see cref="Open(string, int?, long?)"/> takes beside <c>auto</c>.</summary>
     public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda", "mpi"];
@@ -51,6 +53,9 @@ public static class BackendCatalog
             case "native":
                 why = "asked for";
                 return new NativeBackend(threads, memoryLimit);
+            case "blas":
+                why = "asked for";
+                return new BlasBackend(threads, memoryLimit);
             default:
                 if (!Names.Contains(name, StringComparer.Ordinal))
                     throw new ArgumentException(
@@ -152,9 +157,12 @@ public static class BackendCatalog
         {
             Name = name,
             IsFound = found,
-            IsUsable = false,
+            IsUsable = found && name is "blas",
             Version = version,
-            Reason = found ? $"found, but {NoKernels}" : "its library was not found",
+            Reason =
+                !found ? "its library was not found"
+                : name is "blas" ? ManyDimensions
+                : $"found, but {NoKernels}",
             Attempts = attempts,
         };
     }

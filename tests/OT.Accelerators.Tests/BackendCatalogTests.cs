@@ -21,7 +21,6 @@ public sealed class BackendCatalogTests
     }
 
     [Theory]
-    [InlineData("blas")]
     [InlineData("opencl")]
     [InlineData("cuda")]
     public void GpuAskedGpuOrThrow(string name)

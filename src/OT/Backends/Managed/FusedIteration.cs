@@ -78,6 +78,52 @@ internal abstract class FusedIteration : ManagedOperator
     /// <returns>What the rows' marginals are off; 0 without relaxation.</returns>
     protected abstract double SweepChunk(int chunk, int worker, double[] columns);
 
+    /// <summary>
+    /// Whether row sums lost no precision: what underflowed in a row is less than the smallest number over the row's sum, and must lie below what the update of g
+    /// asks of a column.
+    /// </summary>
+    protected bool AreSafe(ReadOnlySpan<double> sums)
+    {
+        double low = _single ? 1e-8 : 1e-50,
+            high = _single ? 1e20 : 1e200;
+        foreach (double sum in sums)
+        {
+            if (!(sum >= low && sum <= high))
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Updates f_i from <c>S = Σ_j e_j</c>, where <c>e_j = 2^(shift + log₂ b_j + log₂e (g_j − C_ij)/ε)</c>.</summary>
+    /// <param name="i">The row.</param>
+    /// <param name="a">Its weight.</param>
+    /// <param name="shift">The row's shift, in base 2.</param>
+    /// <param name="sum">S.</param>
+    /// <param name="missed">What a relaxed row's marginal is off is added.</param>
+    /// <returns>w with <c>w e_j = P_ij</c> of the new f_i.</returns>
+    protected double UpdateRow(int i, double a, double shift, double sum, ref double missed)
+    {
+        double epsilon = Step.Epsilon,
+            toLog2 = Log2E / epsilon,
+            omega = Step.Relaxation,
+            tau = Step.TauA,
+            bound = Step.BoundA;
+        // softmin_i = −ε (ln S − shift), the whole of it in base 2 until here.
+        double softMin = (shift - Math.Log2(sum)) / toLog2;
+        if (!double.IsFinite(softMin))
+        {
+            F[i] = 0; // no column is allowed
+            return 0;
+        }
+        double f = Math.Clamp(((1 - omega) * F[i]) + (omega * tau * softMin), -bound, bound);
+        F[i] = f;
+        // At its own soft-min a row has the mass of its weight; an empty one has none, wherever its potential is kept.
+        double weight = f == softMin || a == 0 ? a / sum : a * Math.Pow(2, (f * toLog2) - shift);
+        if (omega != 1 && a != 0)
+            missed += Missed(weight * sum, a, f, tau, bound, epsilon);
+        return weight;
+    }
+
     /// <summary>Called after an iteration was interrupted or left the range of numbers: what it left behind is not to be used again.</summary>
     protected virtual void Forget() { }
 

@@ -70,7 +70,8 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         StopWith(Differences);
     }
 
-    bool Resolves(double epsilon) => epsilon == 0 || CentredCloud<T>.Resolves(_cloud, epsilon);
+    /// <summary>Whether the rounding of norms as large as the largest cost is small beside ε.</summary>
+    bool Resolves(double epsilon) => epsilon == 0 || Centred.Resolves<T>(_cloud.MagnitudeBound, epsilon);
 
     RowOperator<TSimd, TVector, T> Differences => _differences ??= new(_cloud, Blocks, Description, Cancellation);
 
