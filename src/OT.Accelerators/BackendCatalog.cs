@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using OT.Accelerators.Blas;
+using OT.Accelerators.Mpi;
 using OT.Accelerators.Native;
 using OT.Backends;
 
@@ -13,7 +14,7 @@ public static class BackendCatalog
     const string ManyDimensions = "it serves squared distances in many dimensions: ask for it by name";
 
     /// <summary>The names that <see cref="Open(string, int?, long?)"/> takes beside <c>auto</c>.</summary>
-    public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda"];
+    public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda", "mpi"];
 
     /// <summary>Opens a back end. The caller disposes it.</summary>
     /// <param name="name">One of <see cref="Names"/>, or <c>auto</c>, the default, for the best that is usable here: today <c>managed</c>.</param>
@@ -37,11 +38,21 @@ public static class BackendCatalog
         {
             case "auto":
                 why =
-                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => $"{n} ({(n is "blas" ? ManyDimensions : NoKernels)})"))}";
+                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => n is "native" ? "native (not asked for by name)" : $"{n} ({NoKernels})"))}";
                 return new ManagedBackend(threads, memoryLimit);
             case "managed":
                 why = "asked for";
                 return new ManagedBackend(threads, memoryLimit);
+            case "mpi":
+                why = "asked for";
+                var ranks = MpiCommunicator.World();
+                return new DistributedBackend(new ManagedBackend(threads ?? ranks.Threads, memoryLimit), ranks);
+            case "opencl":
+                why = "asked for";
+                return new Gpu.OpenCl.OpenClBackend(memoryLimit);
+            case "native":
+                why = "asked for";
+                return new NativeBackend(threads, memoryLimit);
             case "blas":
                 why = "asked for";
                 return new BlasBackend(threads, memoryLimit);
@@ -67,7 +78,8 @@ public static class BackendCatalog
         {
             "native" => DescribeNative(),
             "blas" => DescribeLibrary(name, SystemLibraries.Blas, SystemLibraries.BlasVersion),
-            "opencl" => DescribeLibrary(name, SystemLibraries.OpenCl, _ => null),
+            "mpi" => DescribeMpi(),
+            "opencl" => DescribeOpenCl(),
             "cuda" => DescribeLibrary(name, SystemLibraries.Cuda, SystemLibraries.CudaVersion),
             _ => DescribeManaged(),
         };
@@ -88,7 +100,48 @@ public static class BackendCatalog
     static BackendCandidate DescribeNative()
     {
         NativeLoader.Opened library = NativeLoader.Open(LibOt.Library);
-        return Found("native", library.Attempts, library.Found ? $"libot {LibOt.Version}, {LibOt.Isa}" : null);
+        BackendCandidate candidate = Found(
+            "native",
+            library.Attempts,
+            library.Found ? $"libot {LibOt.Version}, {LibOt.NameOf(LibOt.BestIsa)}" : null
+        );
+        return library.Found ? candidate with { IsUsable = true, Reason = "its library was found" } : candidate;
+    }
+
+    static BackendCandidate DescribeMpi()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(LibOtMpi.Library);
+        return new BackendCandidate
+        {
+            Name = "mpi",
+            IsFound = library.Found,
+            IsUsable = library.Found,
+            Version = library.Found ? MpiCommunicator.Library : null,
+            Reason = library.Found
+                ? "over the managed back end of each process that mpirun starts"
+                : "libot_mpi is built where CMake finds an MPI for C, and needs that MPI where it runs",
+            Attempts = library.Attempts,
+        };
+    }
+
+    static BackendCandidate DescribeOpenCl()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(SystemLibraries.OpenCl);
+        BackendCandidate found = Found("opencl", library.Attempts, null);
+        if (!library.Found)
+            return found;
+        ImmutableArray<string> devices = Gpu.OpenCl.OpenClBackend.Devices();
+        return devices.IsEmpty
+            ? found with
+            {
+                Reason = "found, but no driver has registered a device",
+            }
+            : found with
+            {
+                IsUsable = true,
+                Version = devices[0],
+                Reason = $"{devices.Length} device{(devices.Length == 1 ? "" : "s")}",
+            };
     }
 
     static BackendCandidate DescribeLibrary(string name, NativeLibraryName library, Func<nint, string?> version)

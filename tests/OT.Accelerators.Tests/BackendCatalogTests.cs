@@ -21,11 +21,16 @@ public sealed class BackendCatalogTests
     }
 
     [Theory]
-    [InlineData("native")]
     [InlineData("opencl")]
     [InlineData("cuda")]
     public void GpuAskedGpuOrThrow(string name)
     {
+        if (BackendCatalog.Describe().Single(c => c.Name == name).IsUsable)
+        {
+            using IBackend backend = BackendCatalog.Open(name);
+            Assert.StartsWith(name, backend.Name, StringComparison.Ordinal);
+            return;
+        }
         var thrown = Assert.Throws<BackendException>(() => BackendCatalog.Open(name));
 
         Assert.Equal(name, thrown.Backend);
@@ -48,10 +53,8 @@ public sealed class BackendCatalogTests
         var candidates = BackendCatalog.Describe();
 
         Assert.Equal(BackendCatalog.Names, candidates.Select(c => c.Name));
-        Assert.Equal(
-            candidates.Where(c => c.Name == "managed" || (c.Name == "blas" && c.IsFound)),
-            candidates.Where(c => c.IsUsable)
-        );
+        Assert.True(candidates[0].IsUsable);
+        Assert.All(candidates, c => Assert.True(c.IsFound || !c.IsUsable));
         foreach (BackendCandidate candidate in candidates.Where(c => c.Name != "managed"))
         {
             Assert.NotEmpty(candidate.Attempts);

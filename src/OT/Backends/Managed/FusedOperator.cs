@@ -137,20 +137,10 @@ internal abstract class FusedOperator<TSimd, TVector, T> : FusedIteration
         F.CopyTo(f);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     void PrepareBias(double epsilon, ReadOnlySpan<double> g, ReadOnlySpan<double> logB)
     {
         Prepare(epsilon);
-        ReadOnlySpan<double> offsets = ColumnOffsets;
-        double scale = Log2E / epsilon;
-        T lowest = Simd.Lowest<T>();
-        Span<T> bias = _bias.Span;
-        for (int j = 0; j < g.Length; j++)
-        {
-            double exponent = (scale * (offsets.IsEmpty ? g[j] : g[j] - offsets[j])) + (Log2E * logB[j]);
-            bias[j] = double.IsNegativeInfinity(logB[j]) ? lowest : T.Max(T.CreateSaturating(exponent), lowest);
-        }
-        bias[g.Length..].Fill(lowest);
+        FillBias(_bias.Span, epsilon, g, ColumnOffsets, logB);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
