@@ -36,7 +36,7 @@ public sealed class BlasBackend : IBackend
     /// <param name="threads">Threads per operator, the caller's included; all processors by default.</param>
     /// <param name="memoryLimit">Bytes that one operator may take beyond the geometry; no limit by default. What needs more is streamed, or refused by <see cref="Bind"/>.</param>
     /// <param name="tableLimit">
-    /// Bytes up to which a cloud's costs are stored, <see cref="DefaultTableLimit"/> (256 MiB) by default. A table pays from the third iteration on; 0 always streams.
+    /// Bytes up to which a cloud's costs are stored, <see cref="DefaultTableLimit"/> (256 MiB) by default. A table pays from the third iteration on, in many dimensions from the second; 0 always streams.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A count is out of range.</exception>
     /// <exception cref="BackendException">No usable library was found; the message lists the places tried.</exception>
