@@ -48,7 +48,7 @@ public abstract class GpuBackend : IBackend
     /// <summary>Where the time went: building kernels, copying, waiting for kernels.</summary>
     public GpuTimings Timings => Device.Timings;
 
-    private protected IGpuDevice Device { get; }
+    internal IGpuDevice Device { get; }
 
     /// <summary>Bytes of device memory that <see cref="Bind"/> and the calls after it take at most.</summary>
     /// <exception cref="BackendException">The device has no kernels for the geometry or the precision.</exception>
@@ -58,7 +58,11 @@ public abstract class GpuBackend : IBackend
         GpuReal real = RealOf(precision);
         return geometry switch
         {
-            PointCloud cloud when GpuGroundCost.Of(cloud.GroundCost) is not null => GpuPointOperator.Bytes(Device, cloud, real),
+            PointCloud cloud when GpuGroundCost.Of(cloud.GroundCost) is not null => GpuPointOperator.Bytes(
+                Device,
+                cloud,
+                precision
+            ),
             CostMatrix matrix => GpuMatrixOperator.Bytes(Device, matrix, real),
             _ => throw Refuse(geometry),
         };
@@ -94,8 +98,8 @@ public abstract class GpuBackend : IBackend
                 Device,
                 cloud,
                 GpuGroundCost.Of(cloud.GroundCost)!,
-                real,
-                Describe("points on the fly"),
+                precision,
+                $"{Name}, points on the fly",
                 cancellation
             ),
             CostMatrix matrix => new GpuMatrixOperator(Device, matrix, real, Describe("stored costs"), cancellation),

@@ -15,6 +15,8 @@ readonly record struct GpuModule(GpuProgram Program, GpuReal Real, GpuReal Store
     public string File =>
         Program switch
         {
+            GpuProgram.Tensor or GpuProgram.TensorHeads => "tensor.cu",
+            GpuProgram.Limits => "limits.cl",
             GpuProgram.Vectors => "vectors.cl",
             GpuProgram.Matrix => "matrix.cl",
             GpuProgram.Batch => "batch.cl",
@@ -24,7 +26,13 @@ readonly record struct GpuModule(GpuProgram Program, GpuReal Real, GpuReal Store
     /// <summary>What is defined before its first line, for the compiler's command line.</summary>
     public string Defines =>
         $"-D REAL_IS_DOUBLE={Flag(Real)} -D STORED_IS_DOUBLE={Flag(Stored)} -D WIDE_IS_DOUBLE={Flag(Wide)}"
-        + (Program >= GpuProgram.Dot ? $" -D COST={(int)Program}" : "");
+        + Program switch
+        {
+            >= GpuProgram.Dot => $" -D COST={(int)Program}",
+            GpuProgram.Tensor => " -D PRODUCTS=3",
+            GpuProgram.TensorHeads => " -D PRODUCTS=1",
+            _ => "",
+        };
 
     /// <summary>A number for a parameter of type REAL.</summary>
     public GpuArgument AsReal(double value) => Of(value, Real);

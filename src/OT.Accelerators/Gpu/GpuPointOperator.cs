@@ -1,3 +1,4 @@
+using OT.Backends;
 using OT.Geometries;
 
 namespace OT.Accelerators.Gpu;
@@ -15,9 +16,14 @@ sealed class GpuPointOperator : GpuOperator
     /// <summary>Coordinates that weigh as much as all else that a pair costs.</summary>
     const int FreeCoordinates = 16;
 
+    /// <summary>Coordinates from which on tensor cores take the products.</summary>
+    const int TensorDimension = 32;
+
     readonly PointCloud _cloud;
     readonly GpuGroundCost _cost;
-    readonly GpuClouds _clouds;
+    readonly GpuProgram _dotProgram;
+    readonly GpuClouds? _dotClouds;
+    GpuClouds? _clouds;
     GpuClouds? _planClouds;
     IGpuKernel? _dots;
     IGpuKernel? _differences;
@@ -29,26 +35,32 @@ sealed class GpuPointOperator : GpuOperator
         IGpuDevice device,
         PointCloud cloud,
         GpuGroundCost cost,
-        GpuReal real,
+        Precision precision,
         string description,
         CancellationToken cancellation
     )
         : base(
             device,
             cloud,
-            real,
+            RealOf(precision),
             LayoutOf(device, cloud.Rows, cloud.Columns),
             LayoutOf(device, cloud.Columns, cloud.Rows),
-            description,
+            $"{description}, {FormOf(DotProgram(device, cloud, cost, precision), precision)}",
             cancellation
         )
     {
         (_cloud, _cost) = (cloud, cost);
+        _dotProgram = DotProgram(device, cloud, cost, precision);
         try
         {
-            _clouds = new GpuClouds(Memory, cloud, cost, real);
-            Memory.Write(RowSide.Norms, _clouds.SourceNorms, Wide);
-            Memory.Write(ColumnSide.Norms, _clouds.TargetNorms, Wide);
+            if (cost.HasDots)
+            {
+                _dotClouds = new GpuClouds(Memory, cloud, cost, Real, Parts(_dotProgram));
+                Memory.Write(RowSide.Norms, _dotClouds.SourceNorms, Wide);
+                Memory.Write(ColumnSide.Norms, _dotClouds.TargetNorms, Wide);
+            }
+            if (_dotProgram == GpuProgram.Dot)
+                _clouds = _dotClouds;
         }
         catch
         {
@@ -58,10 +70,46 @@ sealed class GpuPointOperator : GpuOperator
     }
 
     /// <summary>Bytes that an operator takes at most.</summary>
-    public static long Bytes(IGpuDevice device, PointCloud cloud, GpuReal real) =>
-        Bytes(device, cloud, real, LayoutOf(device, cloud.Rows, cloud.Columns), LayoutOf(device, cloud.Columns, cloud.Rows))
-        + GpuClouds.Bytes(cloud, real)
-        + (real == WideOf(device) ? 0 : GpuClouds.Bytes(cloud, WideOf(device)));
+    public static long Bytes(IGpuDevice device, PointCloud cloud, Precision precision)
+    {
+        GpuReal real = RealOf(precision);
+        int parts = GpuGroundCost.Of(cloud.GroundCost) is { } cost ? Parts(DotProgram(device, cloud, cost, precision)) : 0;
+        return Bytes(
+                device,
+                cloud,
+                real,
+                LayoutOf(device, cloud.Rows, cloud.Columns),
+                LayoutOf(device, cloud.Columns, cloud.Rows)
+            )
+            + GpuClouds.Bytes(cloud, real)
+            + (parts == 0 ? 0 : GpuClouds.Bytes(cloud, real, parts))
+            + (real == WideOf(device) ? 0 : GpuClouds.Bytes(cloud, WideOf(device)));
+    }
+
+    /// <summary>What makes dot products: tensor cores for floats in many dimensions where there are any, with 10-bit mantissas only if asked for.</summary>
+    static GpuProgram DotProgram(IGpuDevice device, PointCloud cloud, GpuGroundCost cost, Precision precision) =>
+        !device.HasTensorCores || !cost.HasDots || cloud.Dimension < TensorDimension || precision == Precision.Float64
+            ? GpuProgram.Dot
+        : precision == Precision.TensorFloat32 ? GpuProgram.TensorHeads
+        : GpuProgram.Tensor;
+
+    static int Parts(GpuProgram program) =>
+        program switch
+        {
+            GpuProgram.Tensor => 2,
+            GpuProgram.TensorHeads => 1,
+            _ => 0,
+        };
+
+    static string FormOf(GpuProgram program, Precision precision) =>
+        program switch
+        {
+            GpuProgram.Tensor => $"three products on tensor cores, {Precision.Float32}",
+            GpuProgram.TensorHeads => $"tensor cores, {Precision.TensorFloat32}",
+            _ => precision == Precision.Float64 ? $"{Precision.Float64}" : $"{Precision.Float32}",
+        };
+
+    static GpuReal RealOf(Precision precision) => precision == Precision.Float64 ? GpuReal.Double : GpuReal.Single;
 
     static GpuLayout LayoutOf(IGpuDevice device, int count, int other) =>
         GpuLayout.For(count, other, Tile, Tile, LeastSegment, device.Processors);
@@ -78,17 +126,21 @@ sealed class GpuPointOperator : GpuOperator
     protected override void Prepare(bool withNorms)
     {
         if (withNorms)
-            _dots ??= Device.Kernel(Module(GpuProgram.Dot, Real), "softmin");
-        else
-            _differences ??= Device.Kernel(Module(_cost.Program, Real), "softmin");
+        {
+            _dots ??= Device.Kernel(Module(_dotProgram, Real), "softmin");
+            return;
+        }
+        _clouds ??= new GpuClouds(Memory, _cloud, _cost, Real);
+        _differences ??= Device.Kernel(Module(_cost.Program, Real), "softmin");
     }
 
     GpuModule Module(GpuProgram program, GpuReal real) => new(program, real, real, Wide);
 
     protected override void LaunchSoftMin(GpuSide own, bool withNorms, int firstGroup, long groups)
     {
-        (GpuBuffer x, GpuBuffer y, int xStride, int yStride) = Points(_clouds, own);
-        GpuModule module = Module(withNorms ? GpuProgram.Dot : _cost.Program, Real);
+        GpuClouds clouds = (withNorms ? _dotClouds : _clouds)!;
+        (GpuBuffer x, GpuBuffer y, int xStride, int yStride) = Points(clouds, own);
+        GpuModule module = Module(withNorms ? _dotProgram : _cost.Program, Real);
         GpuSide other = own.IsColumns ? RowSide : ColumnSide;
         Device.Launch(
             withNorms ? _dots! : _differences!,
@@ -102,12 +154,12 @@ sealed class GpuPointOperator : GpuOperator
                 Flags,
                 own.Tops,
                 own.Sums,
-                module.AsWide(withNorms ? 2 * _clouds.Scale : CostScale(_clouds)),
+                module.AsWide(withNorms ? 2 * clouds.Scale : CostScale(clouds)),
                 module.AsReal(_cost.Power),
                 module.AsReal(_cost.Order),
                 xStride,
                 yStride,
-                _cloud.Dimension,
+                clouds.Dimension,
                 own.Layout.Segments,
                 own.Layout.SegmentLength,
                 firstGroup,
@@ -125,7 +177,7 @@ sealed class GpuPointOperator : GpuOperator
 
     protected override void PreparePlans()
     {
-        _planClouds ??= PlanReal == Real ? _clouds : new GpuClouds(Memory, _cloud, _cost, PlanReal);
+        _planClouds ??= PlanReal == Real && _clouds is not null ? _clouds : new GpuClouds(Memory, _cloud, _cost, PlanReal);
         _apply ??= Device.Kernel(Module(_cost.Program, PlanReal), "plan_apply");
         _transport ??= Device.Kernel(Module(_cost.Program, PlanReal), "plan_cost");
     }

@@ -3,6 +3,15 @@ namespace OT.Accelerators.Gpu;
 /// <summary>A family of kernels. Numbers from 1 on are the values of COST in <c>points.cl</c>.</summary>
 enum GpuProgram
 {
+    /// <summary>What the device can do at most.</summary>
+    Limits = -6,
+
+    /// <summary>As <see cref="Dot"/> in many dimensions: floats on tensor cores by three products of their parts.</summary>
+    Tensor = -5,
+
+    /// <summary>As <see cref="Tensor"/>, by the heads alone.</summary>
+    TensorHeads = -4,
+
     /// <summary>Biases, potentials, errors and sums: all of O(n + m).</summary>
     Vectors = -3,
 

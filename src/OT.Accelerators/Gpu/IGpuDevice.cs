@@ -27,6 +27,9 @@ interface IGpuDevice : IDisposable
     /// <summary>Whether kernels may use doubles.</summary>
     bool HasDoubles { get; }
 
+    /// <summary>Whether it runs the kernels of <c>tensor.cu</c>.</summary>
+    bool HasTensorCores => false;
+
     /// <summary>Independent processors: launches of several groups for each keep the device busy.</summary>
     int Processors { get; }
 

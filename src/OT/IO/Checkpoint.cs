@@ -28,7 +28,7 @@ public static class Checkpoint
                     ("iterations", new NpyArray([(long)state.Iterations])),
                     ("epsilon", new NpyArray([state.Epsilon])),
                     ("relaxation", new NpyArray([state.Relaxation])),
-                    ("single", new NpyArray([state.Precision == Precision.Float32 ? 1L : 0L])),
+                    ("single", new NpyArray([(long)state.Precision])),
                     ("errors", new NpyArray([.. state.Errors], state.Errors.Length))
                 )
         );
@@ -46,7 +46,17 @@ public static class Checkpoint
             PlanFile.Number(arrays, "epsilon", path),
             PlanFile.Number(arrays, "relaxation", path),
             ImmutableArray.Create(PlanFile.Required(arrays, "errors", path).ToDoubles()),
-            PlanFile.Number(arrays, "single", path) == 0 ? Precision.Float64 : Precision.Float32
+            PrecisionOf(PlanFile.Number(arrays, "single", path), path)
         );
     }
+
+    /// <summary>0 for doubles, 1 for floats, 2 for floats with tensor cores.</summary>
+    static Precision PrecisionOf(double number, string path) =>
+        number switch
+        {
+            0 => Precision.Float64,
+            1 => Precision.Float32,
+            2 => Precision.TensorFloat32,
+            _ => throw new InvalidDataException($"{path}: member 'single' is {number:R}, which stands for no precision."),
+        };
 }

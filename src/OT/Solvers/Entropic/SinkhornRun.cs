@@ -207,7 +207,7 @@ internal sealed partial class SinkhornRun : IDisposable
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
         _operator = backend.Bind(_costs, _precision, limit);
         long other = backend.EstimateBytes(_costs, Precision.Float64) + Sinkhorn.OwnBytes(problem.Geometry);
-        _newtonBytes = Math.Min(backend.MemoryLimit, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2) - other;
+        _newtonBytes = Math.Min(backend.MemoryLimit, backend.Share.AvailableBytes / 2) - other;
     }
 
     public void Dispose() => _operator.Dispose();
@@ -291,7 +291,7 @@ internal sealed partial class SinkhornRun : IDisposable
     bool FloatsComeFirst()
     {
         Geometry geometry = _costs;
-        if (!_options.FloatsFirst || !_options.StopEarly || _options.Precision == Precision.Float32 || _floatFloor > 0.01)
+        if (!_options.FloatsFirst || !_options.StopEarly || _options.Precision != Precision.Float64 || _floatFloor > 0.01)
             return false;
         if ((long)geometry.Rows * geometry.Columns < PairsWorthFloats)
             return false;
@@ -419,7 +419,7 @@ internal sealed partial class SinkhornRun : IDisposable
     {
         int made = _operator.Iterate(count, step, _f, _g, out double error);
         _iteration += made;
-        _inFloats += _precision == Precision.Float32 ? made : 0;
+        _inFloats += _precision == Precision.Float64 ? 0 : made;
         if (_operator.Interrupted)
             return _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
         if (double.IsNaN(error))
@@ -488,7 +488,7 @@ internal sealed partial class SinkhornRun : IDisposable
         }
         _g.CopyTo(_stallG.AsSpan());
         _lastStallCheck = _iteration;
-        double rounding = _precision == Precision.Float32 ? 1e-6 : 1e-14;
+        double rounding = _precision == Precision.Float64 ? 1e-14 : 1e-6;
         return move <= Math.Max(1e-6 * _epsilon, rounding * size);
     }
 
