@@ -46,19 +46,25 @@ int main(void) {
   static const char *const isas[] = {"scalar", "avx2", "avx512", "neon"};
   const char *version = NULL;
   const char *isa = NULL;
+  int32_t best = -1;
 
   CHECK(ot_abi_version() == OT_ABI_VERSION);
   CHECK(strcmp(ot_last_error(), "") == 0);
 
   CHECK(ot_version(&version) == OT_OK);
   CHECK(version != NULL && strlen(version) >= strlen("0.0.0"));
-  CHECK(ot_isa(&isa) == OT_OK);
+  CHECK(ot_best_isa(&best) == OT_OK);
+  CHECK(ot_isa_name(best, &isa) == OT_OK);
   CHECK(isa != NULL && is_one_of(isa, isas, 4));
 
   CHECK(ot_version(NULL) == OT_INVALID_ARGUMENT);
   CHECK(strcmp(ot_last_error(), "ot_version: text is null") == 0);
-  CHECK(ot_isa(NULL) == OT_INVALID_ARGUMENT);
-  CHECK(strcmp(ot_last_error(), "ot_isa: name is null") == 0);
+  CHECK(ot_best_isa(NULL) == OT_INVALID_ARGUMENT);
+  CHECK(strcmp(ot_last_error(), "ot_best_isa: isa is null") == 0);
+  CHECK(ot_isa_name(best, NULL) == OT_INVALID_ARGUMENT);
+  CHECK(strcmp(ot_last_error(), "ot_isa_name: name is null") == 0);
+  CHECK(ot_isa_name(best + 1, &isa) == OT_UNSUPPORTED);
+  CHECK(ot_isa_name(-1, &isa) == OT_UNSUPPORTED);
   check_error_is_per_thread();
 
   if (failures == 0) {

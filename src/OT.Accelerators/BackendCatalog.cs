@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using OT.Accelerators.Blas;
+using OT.Accelerators.Mpi;
 using OT.Accelerators.Native;
 using OT.Backends;
 
@@ -9,9 +11,10 @@ namespace OT.Accelerators;
 public static class BackendCatalog
 {
     const string NoKernels = "this version has no kernels for it";
+    const string ManyDimensions = "it serves squared distances in many dimensions: ask for it by name";
 
     /// <summary>The names that <see cref="Open(string, int?, long?)"/> takes beside <c>auto</c>.</summary>
-    public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda"];
+    public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda", "mpi"];
 
     /// <summary>Opens a back end. The caller disposes it.</summary>
     /// <param name="name">One of <see cref="Names"/>, or <c>auto</c>, the default, for the best that is usable here: today <c>managed</c>.</param>
@@ -35,17 +38,27 @@ public static class BackendCatalog
         {
             case "auto":
                 why =
-                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => $"{n} ({NoKernels})"))}";
+                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => n is "native" ? "native (not asked for by name)" : $"{n} ({NoKernels})"))}";
                 return new ManagedBackend(threads, memoryLimit);
             case "managed":
                 why = "asked for";
                 return new ManagedBackend(threads, memoryLimit);
+            case "mpi":
+                why = "asked for";
+                var ranks = MpiCommunicator.World();
+                return new DistributedBackend(new ManagedBackend(threads ?? ranks.Threads, memoryLimit), ranks);
             case "opencl":
                 why = "asked for";
                 return new Gpu.OpenCl.OpenClBackend(memoryLimit);
             case "cuda" when DescribeCuda().IsUsable:
                 why = "asked for";
                 return new Gpu.Cuda.CudaBackend(memoryLimit);
+            case "native":
+                why = "asked for";
+                return new NativeBackend(threads, memoryLimit);
+            case "blas":
+                why = "asked for";
+                return new BlasBackend(threads, memoryLimit);
             default:
                 if (!Names.Contains(name, StringComparer.Ordinal))
                     throw new ArgumentException(
@@ -68,6 +81,7 @@ public static class BackendCatalog
         {
             "native" => DescribeNative(),
             "blas" => DescribeLibrary(name, SystemLibraries.Blas, SystemLibraries.BlasVersion),
+            "mpi" => DescribeMpi(),
             "opencl" => DescribeOpenCl(),
             "cuda" => DescribeCuda(),
             _ => DescribeManaged(),
@@ -89,7 +103,28 @@ public static class BackendCatalog
     static BackendCandidate DescribeNative()
     {
         NativeLoader.Opened library = NativeLoader.Open(LibOt.Library);
-        return Found("native", library.Attempts, library.Found ? $"libot {LibOt.Version}, {LibOt.Isa}" : null);
+        BackendCandidate candidate = Found(
+            "native",
+            library.Attempts,
+            library.Found ? $"libot {LibOt.Version}, {LibOt.NameOf(LibOt.BestIsa)}" : null
+        );
+        return library.Found ? candidate with { IsUsable = true, Reason = "its library was found" } : candidate;
+    }
+
+    static BackendCandidate DescribeMpi()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(LibOtMpi.Library);
+        return new BackendCandidate
+        {
+            Name = "mpi",
+            IsFound = library.Found,
+            IsUsable = library.Found,
+            Version = library.Found ? MpiCommunicator.Library : null,
+            Reason = library.Found
+                ? "over the managed back end of each process that mpirun starts"
+                : "libot_mpi is built where CMake finds an MPI for C, and needs that MPI where it runs",
+            Attempts = library.Attempts,
+        };
     }
 
     static BackendCandidate DescribeOpenCl()
@@ -151,9 +186,12 @@ public static class BackendCatalog
         {
             Name = name,
             IsFound = found,
-            IsUsable = false,
+            IsUsable = found && name is "blas",
             Version = version,
-            Reason = found ? $"found, but {NoKernels}" : "its library was not found",
+            Reason =
+                !found ? "its library was not found"
+                : name is "blas" ? ManyDimensions
+                : $"found, but {NoKernels}",
             Attempts = attempts,
         };
     }

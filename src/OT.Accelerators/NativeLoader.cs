@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using OT.Accelerators.Mpi;
 using OT.Accelerators.Native;
 
 namespace OT.Accelerators;
@@ -66,8 +67,8 @@ static class NativeLoader
     static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
     {
         NativeLibraryName? library = Array.Find(
-            [LibOt.Library, SystemLibraries.OpenCl],
-            known => string.Equals(name, known.Name, StringComparison.Ordinal)
+            [LibOt.Library, LibOtMpi.Library, SystemLibraries.OpenCl],
+            own => string.Equals(own.Name, name, StringComparison.Ordinal)
         );
         if (library is null)
             return 0;

@@ -126,6 +126,11 @@ sealed class TransportArguments
         "FILE.npz",
         "Where sinkhorn keeps its state while it runs."
     );
+    public readonly Option<double?> CheckpointEvery = Positive(
+        "--checkpoint-every",
+        "SECONDS",
+        "How often the state is written; 5 when left out."
+    );
     public readonly Option<string?> Resume = Text("--resume", "FILE.npz", "A state to go on from.");
     public readonly Option<bool> Json = new("--json") { Description = "One JSON object on standard output." };
 
@@ -190,7 +195,20 @@ sealed class TransportArguments
     {
         foreach (
             Option option in (ReadOnlySpan<Option>)
-                [Method, MaxIterations, TimeLimit, Backend, Threads, Precision, Memory, Plot, Trace, Checkpoint, Resume]
+                [
+                    Method,
+                    MaxIterations,
+                    TimeLimit,
+                    Backend,
+                    Threads,
+                    Precision,
+                    Memory,
+                    Plot,
+                    Trace,
+                    Checkpoint,
+                    CheckpointEvery,
+                    Resume,
+                ]
         )
             command.Add(option);
     }
@@ -217,6 +235,14 @@ sealed class TransportArguments
             ),
         };
     }
+
+    /// <summary>A cost that is a distance, so that there is a W_p of it.</summary>
+    public static GroundCost ParseDistance(string name) =>
+        name is "sqeuclidean" or "half-sqeuclidean" or "cosine"
+            ? throw new InputException(
+                $"--cost {name}: is no distance, so it has no W_p: give euclidean, cityblock, chebyshev, sphere or minkowski:P, or use 'ot solve'."
+            )
+            : ParseCost(name);
 
     public static EpsilonScale ParseScale(string name) =>
         name switch
@@ -255,7 +281,7 @@ sealed class TransportArguments
             _ => throw new InputException($"--penalty {name}: not known: there are kl and tv."),
         };
 
-    static Option<string?> Text(string name, string value, string description) =>
+    public static Option<string?> Text(string name, string value, string description) =>
         new(name) { HelpName = value, Description = description };
 
     static Option<double?> Positive(string name, string value, string description) =>
@@ -272,7 +298,7 @@ sealed class TransportArguments
             },
         };
 
-    static Option<long?> Whole(string name, string value, long low, long high, string description) =>
+    public static Option<long?> Whole(string name, string value, long low, long high, string description) =>
         new(name)
         {
             HelpName = value,

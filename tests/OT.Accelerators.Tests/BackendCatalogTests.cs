@@ -21,8 +21,6 @@ public sealed class BackendCatalogTests
     }
 
     [Theory]
-    [InlineData("native")]
-    [InlineData("blas")]
     [InlineData("opencl")]
     [InlineData("cuda")]
     public void GpuAskedGpuOrThrow(string name)
@@ -50,7 +48,7 @@ public sealed class BackendCatalogTests
     }
 
     [Fact]
-    public void Every_candidate_says_what_was_tried_and_managed_is_usable()
+    public void Every_candidate_says_what_was_tried()
     {
         var candidates = BackendCatalog.Describe();
 

@@ -1,3 +1,4 @@
+using OT.Backends.Managed;
 using OT.Geometries;
 using OT.Numerics;
 
@@ -21,7 +22,7 @@ sealed class GpuClouds
         Dimension = parts == 0 ? cloud.Dimension : Multiple(cloud.Dimension);
         Matrix source = cost.Points(cloud.Source),
             target = cost.Points(cloud.Target);
-        double[] centre = PointCloud.CommonMean(source, target);
+        double[] centre = Centred.Mean(source, target);
         double unit = Unit(centre, source, target);
         Scale = cost.Scale * Math.Pow(unit, cost.Degree);
         Source = memory.Allocate(Size(source, parts), real);

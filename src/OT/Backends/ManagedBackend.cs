@@ -52,6 +52,9 @@ public sealed class ManagedBackend : IBackend
     /// <inheritdoc/>
     public int Threads => _blocks.Threads;
 
+    /// <summary>The threads, for back ends that hand some geometries on.</summary>
+    internal RowBlocks Blocks => _blocks;
+
     /// <inheritdoc/>
     public long MemoryLimit { get; }
 

@@ -31,6 +31,11 @@ public sealed class CostMatrix : Geometry
         _forbidden = Check<float>(costs, columns);
     }
 
+    CostMatrix(double[] finite, int rows, int columns) => (Rows, Columns, _doubles) = (rows, columns, finite);
+
+    /// <summary>Wraps costs that were just computed and are known to be finite: without another pass over them.</summary>
+    internal static CostMatrix OfFinite(int rows, int columns, double[] costs) => new(costs, rows, columns);
+
     /// <summary>Copies a two-dimensional array.</summary>
     public CostMatrix(double[,] costs)
         : this(new ReadOnlyTensorSpan<double>(costs)) { }

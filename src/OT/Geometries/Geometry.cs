@@ -60,8 +60,11 @@ public abstract class Geometry
     /// <summary>Whether <see cref="MeanCost"/> looks at every pair.</summary>
     internal virtual bool MeanNeedsScan => true;
 
+    /// <summary>The rows whose costs this process can tell; all of them unless they lie with several processes.</summary>
+    internal virtual IRowShare Share => RowShare.Whole;
+
     /// <summary>The statistics, by a pass that can be cancelled.</summary>
-    internal CostStatistics Scan(CancellationToken cancellation)
+    internal virtual CostStatistics Scan(CancellationToken cancellation)
     {
         lock (_scanning)
             return _statistics ??= CostStatistics.Of(this, cancellation);

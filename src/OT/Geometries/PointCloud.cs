@@ -95,20 +95,4 @@ public sealed class PointCloud : Geometry
             _targetCoordinates.Value,
             block[..(count * Columns)]
         );
-
-    /// <summary>The point halfway between the means of two clouds: moved there, both have norms as small as differences allow.</summary>
-    internal static double[] CommonMean(Matrix source, Matrix target)
-    {
-        var mean = new double[source.Columns];
-        for (int k = 0; k < mean.Length; k++)
-        {
-            double sum = 0;
-            for (int i = 0; i < source.Rows; i++)
-                sum += source[i, k] / source.Rows;
-            for (int j = 0; j < target.Rows; j++)
-                sum += target[j, k] / target.Rows;
-            mean[k] = sum / 2;
-        }
-        return mean;
-    }
 }

@@ -141,7 +141,7 @@ internal abstract class ManagedOperator : ICostOperator
     /// <summary>
     /// What a marginal is off: from its weight, from <c>weight exp(−f/ρ)</c> where it is penalised (τ &lt; 1), or in the one direction that is left at a bound.
     /// </summary>
-    protected static double Missed(double marginal, double weight, double f, double tau, double bound, double epsilon)
+    internal static double Missed(double marginal, double weight, double f, double tau, double bound, double epsilon)
     {
         if (f >= bound)
             return Math.Max(marginal - weight, 0);

@@ -101,7 +101,7 @@ internal sealed partial class SinkhornRun
     /// <summary>Replaces g by a Newton step, once as much time went into iterations at this ε as the step would take.</summary>
     bool NewtonStep(SemiDualNewton.Point point)
     {
-        _newton ??= new SemiDualNewton(_costs, _backend.Threads);
+        _newton ??= new SemiDualNewton(_costs, _backend.Threads, _backend.Share);
         double error = _error / Mass;
         double threshold = Math.Clamp(NewtonThinning * error, LeastThinning, MostThinning);
         int made = _iteration - _levelStart;

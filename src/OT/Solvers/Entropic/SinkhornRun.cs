@@ -207,7 +207,7 @@ internal sealed partial class SinkhornRun : IDisposable
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
         _operator = backend.Bind(_costs, _precision, limit);
         long other = backend.EstimateBytes(_costs, Precision.Float64) + Sinkhorn.OwnBytes(problem.Geometry);
-        _newtonBytes = Math.Min(backend.MemoryLimit, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2) - other;
+        _newtonBytes = Math.Min(backend.MemoryLimit, backend.Share.AvailableBytes / 2) - other;
     }
 
     public void Dispose() => _operator.Dispose();
