@@ -156,7 +156,10 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                     string.Equals(report.Precision, "single", StringComparison.Ordinal)
                         ? OT.Backends.Precision.Float32
                         : OT.Backends.Precision.Float64
-                );
+                )
+                {
+                    Problem = _state?.Problem ?? 0,
+                };
             }
             Save(path, _state);
         }

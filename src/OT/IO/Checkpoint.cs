@@ -5,7 +5,7 @@ using OT.Solvers.Entropic;
 
 namespace OT.IO;
 
-/// <summary>Keeps the state of an interrupted <see cref="Sinkhorn"/> run in a .npz file: <c>f, g, iterations, epsilon, relaxation, single, errors, version</c>.</summary>
+/// <summary>Keeps the state of an interrupted <see cref="Sinkhorn"/> run in a .npz file: <c>f, g, iterations, problem, epsilon, relaxation, single, errors, version</c>.</summary>
 public static class Checkpoint
 {
     /// <summary>The version written; a file of a later one is refused.</summary>
@@ -26,6 +26,7 @@ public static class Checkpoint
                     ("f", new NpyArray(potentials.F.ToArray(), potentials.F.Length)),
                     ("g", new NpyArray(potentials.G.ToArray(), potentials.G.Length)),
                     ("iterations", new NpyArray([(long)state.Iterations])),
+                    ("problem", new NpyArray([unchecked((long)state.Problem)])),
                     ("epsilon", new NpyArray([state.Epsilon])),
                     ("relaxation", new NpyArray([state.Relaxation])),
                     ("single", new NpyArray([state.Precision == Precision.Float32 ? 1L : 0L])),
@@ -47,6 +48,13 @@ public static class Checkpoint
             PlanFile.Number(arrays, "relaxation", path),
             ImmutableArray.Create(PlanFile.Required(arrays, "errors", path).ToDoubles()),
             PlanFile.Number(arrays, "single", path) == 0 ? Precision.Float64 : Precision.Float32
-        );
+        )
+        {
+            // Older files have none.
+            Problem =
+                arrays.TryGetValue("problem", out NpyArray? problem) && problem.Integers is [var number]
+                    ? unchecked((ulong)number)
+                    : 0,
+        };
     }
 }
