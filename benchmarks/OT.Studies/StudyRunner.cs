@@ -1,3 +1,6 @@
+using OT.Accelerators.Gpu.Cuda;
+using OT.Accelerators.Gpu.OpenCl;
+
 namespace OT.Studies;
 
 /// <summary><c>OT.Studies list</c>, <c>OT.Studies NAME [--short] [--output FOLDER]</c>; <c>gpu</c> also takes <c>--backend cuda | opencl</c>.</summary>
@@ -14,7 +17,13 @@ static class StudyRunner
             output.WriteLine($"--backend is '{backend}'; there are cuda and opencl.");
             return 2;
         }
-        Study[] all = [new MirrorSinkhornStudy(), new RebasinStudy(), new SparseNewtonStudy(), new GpuStudy(backend ?? "cuda")];
+        Study[] all =
+        [
+            new MirrorSinkhornStudy(),
+            new RebasinStudy(),
+            new SparseNewtonStudy(),
+            new GpuStudy(backend == "opencl" ? () => new OpenClBackend() : () => new CudaBackend()),
+        ];
         string name = args.Length > 0 ? args[0] : "";
         if (name == "list")
         {

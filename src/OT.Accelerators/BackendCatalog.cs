@@ -50,6 +50,9 @@ public static class BackendCatalog
             case "opencl":
                 why = "asked for";
                 return new Gpu.OpenCl.OpenClBackend(memoryLimit);
+            case "cuda" when DescribeCuda().IsUsable:
+                why = "asked for";
+                return new Gpu.Cuda.CudaBackend(memoryLimit);
             case "native":
                 why = "asked for";
                 return new NativeBackend(threads, memoryLimit);
@@ -80,7 +83,7 @@ public static class BackendCatalog
             "blas" => DescribeLibrary(name, SystemLibraries.Blas, SystemLibraries.BlasVersion),
             "mpi" => DescribeMpi(),
             "opencl" => DescribeOpenCl(),
-            "cuda" => DescribeLibrary(name, SystemLibraries.Cuda, SystemLibraries.CudaVersion),
+            "cuda" => DescribeCuda(),
             _ => DescribeManaged(),
         };
 
@@ -142,6 +145,32 @@ public static class BackendCatalog
                 Version = devices[0],
                 Reason = $"{devices.Length} device{(devices.Length == 1 ? "" : "s")}",
             };
+    }
+
+    static BackendCandidate DescribeCuda()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(SystemLibraries.Cuda);
+        BackendCandidate found = Found(
+            "cuda",
+            library.Attempts,
+            library.Found ? SystemLibraries.CudaVersion(library.Handle) : null
+        );
+        if (!library.Found)
+            return found;
+        try
+        {
+            ImmutableArray<string> devices = Gpu.Cuda.CudaBackend.Devices();
+            return found with
+            {
+                IsUsable = true,
+                Version = $"{devices[0]}, {found.Version}",
+                Reason = $"{devices.Length} device{(devices.Length == 1 ? "" : "s")}",
+            };
+        }
+        catch (BackendException e)
+        {
+            return found with { Reason = e.Message };
+        }
     }
 
     static BackendCandidate DescribeLibrary(string name, NativeLibraryName library, Func<nint, string?> version)

@@ -97,7 +97,7 @@ public sealed class BlasBackend : IBackend
         precision = Streamable(cloud, precision);
         if (Tabulates(cloud, precision))
             return _managed.Bind(Tabulate(cloud), precision, cancellation);
-        bool single = precision == Precision.Float32;
+        bool single = precision != Precision.Float64;
         return Simd.Width switch
         {
             512 when single => Stream<Simd512<float>, Vector512<float>, float>(cloud, precision, cancellation),
@@ -145,7 +145,7 @@ public sealed class BlasBackend : IBackend
 
     /// <summary>Doubles where costs or coordinates would leave the range of floats.</summary>
     static Precision Streamable(PointCloud cloud, Precision asked) =>
-        cloud.MagnitudeBound is >= 1e-24 and <= 1e36 ? asked : Precision.Float64;
+        asked != Precision.Float64 && cloud.MagnitudeBound is >= 1e-24 and <= 1e36 ? Precision.Float32 : Precision.Float64;
 
     bool Tabulates(PointCloud cloud, Precision precision) =>
         (long)cloud.Rows * cloud.Columns is var pairs
@@ -158,14 +158,14 @@ public sealed class BlasBackend : IBackend
         (int n, int m) = (cloud.Rows, cloud.Columns);
         long pairs = (long)n * m;
         long stored =
-            precision == Precision.Float32
+            precision != Precision.Float64
                 ? (pairs * sizeof(float)) + FusedOperator<SimdScalar<float>, float, float>.WorkspaceBytes(n, m, Threads)
                 : FusedOperator<SimdScalar<double>, double, double>.WorkspaceBytes(n, m, Threads);
         return (pairs * sizeof(double)) + Math.Max(stored, CostTable.WorkspaceBytes(cloud, Threads));
     }
 
     long StreamedBytes(PointCloud cloud, Precision precision) =>
-        precision == Precision.Float32
+        precision != Precision.Float64
             ? GemmOperator<SimdScalar<float>, float, float>.Bytes(cloud, Threads)
             : GemmOperator<SimdScalar<double>, double, double>.Bytes(cloud, Threads);
 
