@@ -5,5 +5,7 @@ if (args is ["peers", .. var rest])
     return PeerTimings.Run(rest);
 if (args is ["kernels", .. var kernelArguments])
     return KernelRatios.Run(kernelArguments);
+if (args is ["native", .. var nativeArguments])
+    return NativeRatios.Run(nativeArguments);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, new BenchmarkSettings());
 return 0;
