@@ -7,5 +7,7 @@ if (args is ["kernels", .. var kernelArguments])
     return KernelRatios.Run(kernelArguments);
 if (args is ["backends", .. var backendArguments])
     return BackendTimings.Run(backendArguments);
+if (args is ["native", .. var nativeArguments])
+    return NativeRatios.Run(nativeArguments);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, new BenchmarkSettings());
 return 0;
