@@ -97,6 +97,12 @@ public sealed class BlasBackend : IBackend
         precision = Streamable(cloud, precision);
         if (Tabulates(cloud, precision))
             return _managed.Bind(Tabulate(cloud), precision, cancellation);
+        return Stream(cloud, precision, cancellation);
+    }
+
+    /// <summary>An operator that stores no costs, in any dimension.</summary>
+    internal ICostOperator Stream(PointCloud cloud, Precision precision, CancellationToken cancellation)
+    {
         bool single = precision != Precision.Float64;
         return Simd.Width switch
         {

@@ -24,8 +24,11 @@ sealed class CostBlocks
     /// <summary>Rows of costs by the products of <paramref name="points"/>, which are those of the cloud.</summary>
     public CostBlocks(PointCloud cloud, DotProducts<double> points) => (_cloud, _points) = (cloud, points);
 
-    /// <summary>Rows that are made together: as many as let the product run at speed and a block of costs stay in the cache.</summary>
-    public static int RowsTogether(int columns) => (int)Math.Clamp((4L << 20) / sizeof(double) / columns, 16, 64);
+    /// <summary>Columns of a tile: with its rows, what the second-level cache holds.</summary>
+    const int TileColumns = 4 * Segment;
+
+    /// <summary>Rows that are made together: as many as let the product run at speed, of at most 8 MiB.</summary>
+    public static int RowsTogether(int columns) => (int)Math.Clamp((8L << 20) / sizeof(double) / columns, 16, 128);
 
     /// <summary>Room that one worker needs for scaled rows.</summary>
     public AlignedBuffer<double> Room() => new(RowsTogether(_cloud.Columns) * _points.Dimension, colour: 0);
@@ -38,27 +41,39 @@ sealed class CostBlocks
     public void Fill(int row, int count, Span<double> costs, AlignedBuffer<double> room)
     {
         int m = _cloud.Columns;
-        _points.Multiply(row, count, -2 * _points.Scale, room, ref MemoryMarshal.GetReference(costs), m, m);
+        Span<int> mended = stackalloc int[count];
+        mended.Clear();
+        _points.Scaled(row, count, -2 * _points.Scale, room);
+        for (int tile = 0; tile < m; tile += TileColumns)
+        {
+            int width = Math.Min(TileColumns, m - tile);
+            _points.Multiply(room, count, tile, width, ref costs[tile], m);
+            for (int r = 0; r < count; r++)
+            {
+                if (mended[r] <= m / 16)
+                    mended[r] += AddNorms(row + r, tile, costs.Slice((r * m) + tile, width));
+            }
+        }
         for (int r = 0; r < count; r++)
-            AddNorms(row + r, costs.Slice(r * m, m));
+        {
+            // Clusters far from each other: differences throughout are faster than one by one.
+            if (mended[r] > m / 16)
+                _cloud.CostRow(row + r, costs.Slice(r * m, m));
+        }
     }
 
-    void AddNorms(int row, Span<double> costs)
+    /// <summary>Makes costs of a row's products; returns how many had to be made from differences.</summary>
+    int AddNorms(int row, int tile, Span<double> costs)
     {
         int mended = 0;
         for (int start = 0; start < costs.Length; start += Segment)
         {
             int length = Math.Min(Segment, costs.Length - start);
             Span<double> segment = costs.Slice(start, length);
-            if (AddNorms(_points.SourceNorms[row], _points.TargetNorms.AsSpan(start, length), segment) > 0)
-                mended += Mend(row, start, segment);
-            if (mended > costs.Length / 16)
-            {
-                // Clusters far from each other: differences throughout are faster than one by one.
-                _cloud.CostRow(row, costs);
-                return;
-            }
+            if (AddNorms(_points.SourceNorms[row], _points.TargetNorms.AsSpan(tile + start, length), segment) > 0)
+                mended += Mend(row, tile + start, segment);
         }
+        return mended;
     }
 
     int Mend(int row, int start, Span<double> costs)
@@ -67,7 +82,7 @@ sealed class CostBlocks
         for (int j = 0; j < costs.Length; j++)
         {
             double norms = _points.SourceNorms[row] + _points.TargetNorms[start + j];
-            if (costs[j] < Cancelled * norms || norms == 0)
+            if (costs[j] < Cancelled * norms)
             {
                 costs[j] = _cloud.Cost(row, start + j);
                 mended++;

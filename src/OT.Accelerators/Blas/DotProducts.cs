@@ -81,26 +81,30 @@ sealed unsafe class DotProducts<T>
     public static long Bytes(int rows, int columns, int dimension) =>
         ((long)Pad(columns) * dimension * sizeof(T)) + (((rows * (dimension + 1L)) + columns) * sizeof(double));
 
-    /// <summary><c>scale x_i·y_j</c> of some rows with the first columns.</summary>
-    /// <param name="row">First row.</param>
-    /// <param name="count">Rows.</param>
-    /// <param name="scale">What the dot products are multiplied by.</param>
-    /// <param name="scaled">Room for the rows times the scale.</param>
-    /// <param name="to">Receives the products.</param>
-    /// <param name="width">Columns: m, or <see cref="Padded"/>.</param>
-    /// <param name="stride">Elements from one row of products to the next.</param>
-    public void Multiply(int row, int count, double scale, AlignedBuffer<T> scaled, ref T to, int width, int stride)
+    /// <summary>Rows of the source times a scale, as <see cref="Multiply"/> takes them.</summary>
+    public void Scaled(int row, int count, double scale, AlignedBuffer<T> rows)
     {
-        int d = Dimension;
-        ReadOnlySpan<double> from = _source.AsSpan(row * d, count * d);
+        ReadOnlySpan<double> from = _source.AsSpan(row * Dimension, count * Dimension);
+        Span<T> to = rows.Span;
         for (int k = 0; k < from.Length; k++)
-            scaled.Span[k] = T.CreateSaturating(scale * from[k]);
+            to[k] = T.CreateSaturating(scale * from[k]);
+    }
+
+    /// <summary>Dot products of rows with a tile of columns.</summary>
+    /// <param name="rows">See <see cref="Scaled"/>.</param>
+    /// <param name="count">Rows.</param>
+    /// <param name="tile">First column.</param>
+    /// <param name="width">Columns, up to <see cref="Padded"/>.</param>
+    /// <param name="to">Receives the products, the first row's first.</param>
+    /// <param name="stride">Elements from one row of products to the next.</param>
+    public void Multiply(AlignedBuffer<T> rows, int count, int tile, int width, ref T to, int stride)
+    {
         fixed (
-            T* x = &scaled.Start,
-                y = &_target.Start,
+            T* x = &rows.Start,
+                y = &Unsafe.Add(ref _target.Start, (nint)tile * Dimension),
                 products = &to
         )
-            _blas.MultiplyTransposed(count, width, d, x, d, y, d, products, stride);
+            _blas.MultiplyTransposed(count, width, Dimension, x, Dimension, y, Dimension, products, stride);
     }
 
     static int Pad(int columns) => checked((columns + 63) / 64 * 64);

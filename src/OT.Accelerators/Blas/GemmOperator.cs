@@ -23,6 +23,9 @@ sealed partial class GemmOperator<TSimd, TVector, T> : FusedIteration
     /// <summary>Bytes of a block, within those bounds: what a core may keep of a shared third-level cache.</summary>
     const int BlockBytes = 8 << 20;
 
+    /// <summary>Columns of a tile: with the rows of a block, what the second-level cache holds; a row's sum over them is added to a double.</summary>
+    const int TileColumns = 1024;
+
     /// <summary>Rows after which column sums in <typeparamref name="T"/> are added to doubles.</summary>
     const int FlushRows = 64;
 
@@ -196,21 +199,9 @@ sealed partial class GemmOperator<TSimd, TVector, T> : FusedIteration
         return missed;
     }
 
-    void Multiply(int row, int count, Scratch scratch) =>
-        _points.Multiply(
-            row,
-            count,
-            2 * _points.Scale * _toExponent,
-            scratch.Scaled,
-            ref scratch.Products.Start,
-            _points.Padded,
-            scratch.Stride
-        );
-
     /// <summary>Exponentials of a block of rows, each shifted by its previous potential.</summary>
     void FromGuess(int row, int count, Scratch scratch)
     {
-        Multiply(row, count, scratch);
         for (int r = 0; r < count; r++)
         {
             // The shift is one of the whole exponent, which has the row's norm; the products lack it.
@@ -219,21 +210,44 @@ sealed partial class GemmOperator<TSimd, TVector, T> : FusedIteration
             scratch.Factors[r] = added;
             scratch.Shifts[r] = double.CreateTruncating(added) + norm;
         }
-        Exponentiate(count, scratch);
+        scratch.Sums.AsSpan().Clear();
+        Multiply(row, count, scratch, exponentiate: true);
     }
 
     /// <summary>Exponentials of a block of rows, each shifted by its maximum.</summary>
     void FromMaximum(int row, int count, Scratch scratch)
     {
-        Multiply(row, count, scratch);
+        Multiply(row, count, scratch, exponentiate: false);
+        scratch.Sums.AsSpan().Clear();
         for (int r = 0; r < count; r++)
         {
             // Some column is allowed, as points have no forbidden pairs.
             T top = Largest(ref scratch.Row(r));
             scratch.Factors[r] = -top;
             scratch.Shifts[r] = (_points.SourceNorms[row + r] * _toExponent) - double.CreateTruncating(top);
+            for (int tile = 0; tile < _points.Padded; tile += TileColumns)
+                Exponentiate(r, 1, tile, scratch);
         }
-        Exponentiate(count, scratch);
+    }
+
+    /// <summary>Products of a block, tile by tile of columns, each turned into exponentials while it is in the second-level cache.</summary>
+    void Multiply(int row, int count, Scratch scratch, bool exponentiate)
+    {
+        _points.Scaled(row, count, 2 * _points.Scale * _toExponent, scratch.Scaled);
+        for (int tile = 0; tile < _points.Padded; tile += TileColumns)
+        {
+            int width = Math.Min(TileColumns, _points.Padded - tile);
+            _points.Multiply(
+                scratch.Scaled,
+                count,
+                tile,
+                width,
+                ref Unsafe.Add(ref scratch.Products.Start, tile),
+                scratch.Stride
+            );
+            if (exponentiate)
+                Exponentiate(0, count, tile, scratch);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -245,23 +259,12 @@ sealed partial class GemmOperator<TSimd, TVector, T> : FusedIteration
         return TSimd.MaxAcross(max);
     }
 
-    void Exponentiate(int count, Scratch scratch)
+    void Exponentiate(int first, int count, int tile, Scratch scratch)
     {
-        scratch.Sums.AsSpan().Clear();
-        for (int tile = 0; tile < _points.Padded; tile += TileColumns)
-        {
-            for (int r = 0; r < count; r++)
-                scratch.Sums[r] += Exponentiate(
-                    ref scratch.Row(r),
-                    scratch.Factors[r],
-                    tile,
-                    Math.Min(tile + TileColumns, _points.Padded)
-                );
-        }
+        int end = Math.Min(tile + TileColumns, _points.Padded);
+        for (int r = first; r < first + count; r++)
+            scratch.Sums[r] += Exponentiate(ref scratch.Row(r), scratch.Factors[r], tile, end);
     }
-
-    /// <summary>Columns swept at a time: their biases stay in the first-level cache, and a row's sum over them is then added to a double.</summary>
-    const int TileColumns = 2048;
 
     /// <summary><c>e_j ← 2^(e_j + bias_j + shift)</c> over a tile; returns their sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
