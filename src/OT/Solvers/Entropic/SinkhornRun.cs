@@ -151,7 +151,7 @@ internal sealed partial class SinkhornRun : IDisposable
         (_asked, _problem) = (problem, WithoutIdlePenalties(problem, epsilon));
         (_epsilon, _options, _backend, _cancellation, _limit) = (epsilon, options, backend, cancellation, limit);
         (double massA, double massB) = (problem.A.Mass, problem.B.Mass);
-        _costs = backend.TakesTables ? CostMatrix.Quick(problem.Geometry, backend.MemoryLimit) : problem.Geometry;
+        _costs = backend.Prepare(problem.Geometry);
         _b = problem.B;
         var messages = new List<string>();
         if (_problem != problem)
