@@ -3,11 +3,13 @@ namespace OT.Studies;
 /// <summary><c>OT.Studies list</c>, <c>OT.Studies NAME [--short] [--output FOLDER]</c>.</summary>
 static class StudyRunner
 {
-    static readonly Study[] s_all = [new MirrorSinkhornStudy(), new RebasinStudy(), new SparseNewtonStudy()];
+    static readonly Study[] s_all = [new MirrorSinkhornStudy(), new MpiStudy(), new RebasinStudy(), new SparseNewtonStudy()];
 
     /// <summary>0 when every claim held, 1 when one did not, 2 for bad usage.</summary>
     public static int Run(string[] args, TextWriter output)
     {
+        if (args is [MpiStudy.RankWord, .. var words])
+            return MpiStudy.Rank(words, output);
         bool isShort = args.Contains("--short", StringComparer.Ordinal);
         int at = Array.IndexOf(args, "--output");
         string? folder = at >= 0 && at + 1 < args.Length ? args[at + 1] : null;
