@@ -19,7 +19,8 @@ sealed class MpiStudy : TableStudy
 
     public override string Name => "mpi";
 
-    public override string Description => "MPI: seconds and bytes of an iteration on 1-3 local ranks, and the cost model fitted to them";
+    public override string Description =>
+        "MPI: seconds and bytes of an iteration on 1-3 local ranks, and the cost model fitted to them";
 
     protected override void Run(StudyOutput output, bool isShort)
     {
@@ -55,7 +56,10 @@ sealed class MpiStudy : TableStudy
         output.Line($"t = {1e9 * fit[0]:G3} ns a pair, B = {1e-9 / fit[1]:G3} GB/s a rank, L = {1e6 * fit[2]:G3} us an exchange");
         (int N, int M, int Ranks, double Seconds) two = measured.Last(at => at.Ranks == 2 && at.N == at.M);
         double ratio = two.Seconds / threaded[(two.N, two.M)];
-        output.Claim(ratio <= 1.1 || cores != 2 || isShort, $"2 ranks on 2 processors take {ratio:F2} times what 2 threads take, at most 1.1, at {two.N} x {two.M}");
+        output.Claim(
+            ratio <= 1.1 || cores != 2 || isShort,
+            $"2 ranks on 2 processors take {ratio:F2} times what 2 threads take, at most 1.1, at {two.N} x {two.M}"
+        );
     }
 
     /// <summary>Least squares of relative errors; a coefficient that would be negative is 0.</summary>
@@ -84,7 +88,9 @@ sealed class MpiStudy : TableStudy
             ? ["--allow-run-as-root", "--oversubscribe", .. threads > 1 ? (string[])["--bind-to", "none"] : []]
             : [];
         string program = Path.Combine(AppContext.BaseDirectory, "OT.Studies.dll");
-        foreach (string word in (string[])[.. launch, "-n", $"{ranks}", "dotnet", program, RankWord, $"{n}", $"{m}", $"{threads}"])
+        foreach (
+            string word in (string[])[.. launch, "-n", $"{ranks}", "dotnet", program, RankWord, $"{n}", $"{m}", $"{threads}"]
+        )
             start.ArgumentList.Add(word);
         using Process job = Process.Start(start)!;
         string text = job.StandardOutput.ReadToEnd();
