@@ -9,6 +9,8 @@ static class StudyRunner
     /// <summary>0 when every claim held, 1 when one did not, 2 for bad usage.</summary>
     public static int Run(string[] args, TextWriter output)
     {
+        if (args is [MpiStudy.RankWord, .. var words])
+            return MpiStudy.Rank(words, output);
         bool isShort = args.Contains("--short", StringComparer.Ordinal);
         string? folder = Value(args, "--output"),
             backend = Value(args, "--backend");
@@ -20,6 +22,7 @@ static class StudyRunner
         Study[] all =
         [
             new MirrorSinkhornStudy(),
+            new MpiStudy(),
             new RebasinStudy(),
             new SparseNewtonStudy(),
             new GpuStudy(backend == "opencl" ? () => new OpenClBackend() : () => new CudaBackend()),
