@@ -229,7 +229,7 @@ void RunTests(bool full)
                 {
                     ["OT_EFFORT"] = full ? "full" : "quick",
                     // What was built must be found: a test that needs it fails instead of being skipped.
-                    ["OT_REQUIRE"] = EnvironmentVariable("OT_REQUIRE", nativeBuilt ? "native" : ""),
+                    ["OT_REQUIRE"] = EnvironmentVariable("OT_REQUIRE", nativeBuilt ? Built() : ""),
                 },
             }
         );
@@ -284,6 +284,10 @@ void ThrowIfFailed()
     if (failed > 0)
         throw new CakeException($"{failed} failed.");
 }
+
+// What the Native target built, by the names that OT_REQUIRE knows: libot always, the MPI shim where an MPI was found.
+string Built() =>
+    GetFiles($"{artifacts.Combine("native")}/*/*ot_mpi*").Any() ? "native,mpi" : "native";
 
 string[] MissingNativeTools()
 {

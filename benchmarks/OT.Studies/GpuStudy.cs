@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using OT.Accelerators.Gpu;
 using OT.Accelerators.Gpu.Cuda;
-using OT.Accelerators.Gpu.OpenCl;
 using OT.Backends;
 using OT.Geometries;
 using OT.Numerics;
@@ -10,6 +9,7 @@ using OT.Numerics;
 namespace OT.Studies;
 
 /// <summary>FlashSinkhorn's README (n from 5 000 to 50 000, d = 64; 10 alternating and 100 symmetric iterations) and d = 3 and 8 beside it, on the GPU of this machine.</summary>
+/// <param name="open">Opens the device; what it throws is the whole report where there is none.</param>
 /// <remarks>
 /// <para>
 /// Times are those of <see cref="ICostOperator.Iterate"/> alone, warm, the best of three: potentials travel once each way, points were sent before. Its symmetric
@@ -17,7 +17,7 @@ namespace OT.Studies;
 /// </para>
 /// <para>Accuracy: f = softmin(g) of the last g on the device, against doubles on the processor for 64 rows, as the largest difference over ε.</para>
 /// </remarks>
-sealed class GpuStudy : Study
+sealed class GpuStudy(Func<GpuBackend> open) : Study
 {
     const int Runs = 3;
     const int CheckedRows = 64;
@@ -51,20 +51,6 @@ sealed class GpuStudy : Study
         new(50_000, 8, 10),
     ];
 
-    readonly Func<GpuBackend> _open;
-
-    /// <summary>On a CUDA device, or with the argument <c>--backend opencl</c> on an OpenCL device.</summary>
-    public GpuStudy(string backend = "cuda") =>
-        _open = backend switch
-        {
-            "cuda" => () => new CudaBackend(),
-            "opencl" => () => new OpenClBackend(),
-            _ => throw new ArgumentException($"--backend is '{backend}'; this study takes cuda and opencl.", nameof(backend)),
-        };
-
-    /// <summary>For tests: on a back end that the caller has.</summary>
-    internal GpuStudy(Func<GpuBackend> open) => _open = open;
-
     public override string Name => "gpu";
 
     public override string Description =>
@@ -75,7 +61,7 @@ sealed class GpuStudy : Study
         GpuBackend opened;
         try
         {
-            opened = _open();
+            opened = open();
         }
         catch (BackendException e)
         {
@@ -107,7 +93,7 @@ sealed class GpuStudy : Study
         foreach (Case c in isShort ? [new(200, 64, 2), new(200, 3, 2)] : s_cases)
         {
             foreach (Precision precision in Precisions(backend, c))
-                Measure(table, backend, c, precision, precision == Precision.Float64 ? limit64 : limit32, peak);
+                Measure(table, backend, c, precision, precision == Precision.Float64 ? limit64 : limit32, peak, !isShort);
         }
         return table.Finish();
     }
@@ -121,7 +107,15 @@ sealed class GpuStudy : Study
             yield return Precision.Float64;
     }
 
-    static void Measure(StudyOutput table, GpuBackend backend, Case c, Precision precision, double limit, double? peak)
+    static void Measure(
+        StudyOutput table,
+        GpuBackend backend,
+        Case c,
+        Precision precision,
+        double limit,
+        double? peak,
+        bool judgesTime
+    )
     {
         PointCloud cloud = Cloud(c);
         double epsilon = 0.05 * c.Dimension / 6; // |x - y|² of uniform points is d/6 on average
@@ -155,7 +149,7 @@ sealed class GpuStudy : Study
                 seconds <= target,
                 $"n = {c.Points}, {c.Iterations} iterations in TF32: at most the published time scaled by peak rates"
             );
-        if (precision == Precision.Float64 && c.Dimension == 3)
+        if (precision == Precision.Float64 && c.Dimension == 3 && judgesTime)
             table.Claim(seconds / pairs <= 2 * limit, $"n = {c.Points}, d = 3, doubles: within 2 times an exponential per pair");
         if (precision != Precision.TensorFloat32)
             table.Claim(

@@ -1,3 +1,6 @@
+using OT.Accelerators.Gpu.Cuda;
+using OT.Accelerators.Gpu.OpenCl;
+
 namespace OT.Studies;
 
 /// <summary><c>OT.Studies list</c>, <c>OT.Studies NAME [--short] [--output FOLDER]</c>; <c>gpu</c> also takes <c>--backend cuda | opencl</c>.</summary>
@@ -6,6 +9,8 @@ static class StudyRunner
     /// <summary>0 when every claim held, 1 when one did not, 2 for bad usage.</summary>
     public static int Run(string[] args, TextWriter output)
     {
+        if (args is [MpiStudy.RankWord, .. var words])
+            return MpiStudy.Rank(words, output);
         bool isShort = args.Contains("--short", StringComparer.Ordinal);
         string? folder = Value(args, "--output"),
             backend = Value(args, "--backend");
@@ -14,7 +19,14 @@ static class StudyRunner
             output.WriteLine($"--backend is '{backend}'; there are cuda and opencl.");
             return 2;
         }
-        Study[] all = [new MirrorSinkhornStudy(), new RebasinStudy(), new SparseNewtonStudy(), new GpuStudy(backend ?? "cuda")];
+        Study[] all =
+        [
+            new MirrorSinkhornStudy(),
+            new MpiStudy(),
+            new RebasinStudy(),
+            new SparseNewtonStudy(),
+            new GpuStudy(backend == "opencl" ? () => new OpenClBackend() : () => new CudaBackend()),
+        ];
         string name = args.Length > 0 ? args[0] : "";
         if (name == "list")
         {

@@ -13,6 +13,7 @@
 #define GROUP_ID ((int)__nvvm_read_ptx_sreg_ctaid_x())
 #define LOCAL_ID ((int)__nvvm_read_ptx_sreg_tid_x())
 #define BARRIER() __syncthreads()
+#define BARRIER_ALL() __syncthreads()
 #define EXP2_FLOAT(x) __nvvm_ex2_approx_ftz_f(x)
 #define LOG2_FLOAT(x) __nvvm_lg2_approx_f(x)
 

@@ -1,6 +1,6 @@
 // The C interface: checks arguments and calls the kernels of the instruction set asked for.
 
-#include <math.h>
+#include <stddef.h>
 
 #include "dispatch.h"
 #include "error.h"
@@ -145,14 +145,16 @@ int ot_isa_name(int32_t isa, const char **name) {
 
 int ot_sweep_rows_f64(int32_t isa, const ot_geometry *geometry, ot_sweep *sweep, int64_t start, int64_t end) {
   Fault fault = sweep_fault(geometry, sweep, sizeof(double));
-  return run("ot_sweep_rows_f64", isa, fault ? fault : range_fault({start, end}, geometry->rows),
-             [&](const Kernels &k) { k.sweep_rows_f64(*geometry, *sweep, {start, end}); });
+  return run("ot_sweep_rows_f64", isa, fault ? fault : range_fault({start, end}, geometry->rows), [&](const Kernels &k) {
+    k.sweep_rows_f64(*geometry, *sweep, {start, end});
+  });
 }
 
 int ot_sweep_rows_f32(int32_t isa, const ot_geometry *geometry, ot_sweep *sweep, int64_t start, int64_t end) {
   Fault fault = sweep_fault(geometry, sweep, sizeof(float));
-  return run("ot_sweep_rows_f32", isa, fault ? fault : range_fault({start, end}, geometry->rows),
-             [&](const Kernels &k) { k.sweep_rows_f32(*geometry, *sweep, {start, end}); });
+  return run("ot_sweep_rows_f32", isa, fault ? fault : range_fault({start, end}, geometry->rows), [&](const Kernels &k) {
+    k.sweep_rows_f32(*geometry, *sweep, {start, end});
+  });
 }
 
 int ot_flush_columns_f64(int32_t isa, const ot_geometry *geometry, ot_sweep *sweep) {
@@ -169,22 +171,25 @@ int ot_softmin_rows_f64(int32_t isa, const ot_geometry *geometry, double epsilon
                         double *coordinates, double *f, int64_t start, int64_t end) {
   Fault fault = geometry_fault(geometry, sizeof(double));
   fault = fault ? fault : first(workspace_fault(*geometry, epsilon, padded, bias, coordinates), null_fault(f == nullptr));
-  return run("ot_softmin_rows_f64", isa, fault ? fault : range_fault({start, end}, geometry->rows),
-             [&](const Kernels &k) { k.softmin_rows_f64(*geometry, epsilon, bias, coordinates, f, {start, end}); });
+  return run("ot_softmin_rows_f64", isa, fault ? fault : range_fault({start, end}, geometry->rows), [&](const Kernels &k) {
+    k.softmin_rows_f64(*geometry, epsilon, bias, coordinates, f, {start, end});
+  });
 }
 
 int ot_softmin_rows_f32(int32_t isa, const ot_geometry *geometry, double epsilon, const float *bias, int64_t padded,
                         float *coordinates, double *f, int64_t start, int64_t end) {
   Fault fault = geometry_fault(geometry, sizeof(float));
   fault = fault ? fault : first(workspace_fault(*geometry, epsilon, padded, bias, coordinates), null_fault(f == nullptr));
-  return run("ot_softmin_rows_f32", isa, fault ? fault : range_fault({start, end}, geometry->rows),
-             [&](const Kernels &k) { k.softmin_rows_f32(*geometry, epsilon, bias, coordinates, f, {start, end}); });
+  return run("ot_softmin_rows_f32", isa, fault ? fault : range_fault({start, end}, geometry->rows), [&](const Kernels &k) {
+    k.softmin_rows_f32(*geometry, epsilon, bias, coordinates, f, {start, end});
+  });
 }
 
 int ot_min_rows_f64(int32_t isa, const ot_geometry *geometry, const double *g, double *f, int64_t start, int64_t end) {
   Fault fault = first(geometry_fault(geometry, 0), null_fault(g == nullptr || f == nullptr));
-  return run("ot_min_rows_f64", isa, fault ? fault : range_fault({start, end}, geometry->rows),
-             [&](const Kernels &k) { k.min_rows(*geometry, g, f, {start, end}); });
+  return run("ot_min_rows_f64", isa, fault ? fault : range_fault({start, end}, geometry->rows), [&](const Kernels &k) {
+    k.min_rows(*geometry, g, f, {start, end});
+  });
 }
 
 int ot_min_columns_f64(int32_t isa, const ot_geometry *geometry, const double *f, double *g, int64_t first_row, int64_t last_row,
@@ -198,8 +203,8 @@ int ot_min_columns_f64(int32_t isa, const ot_geometry *geometry, const double *f
 int ot_softmin_columns_f64(int32_t isa, const ot_geometry *geometry, double epsilon, const double *f, const double *log_a,
                            double *top, double *sums, int64_t first_row, int64_t last_row, int64_t start, int64_t end) {
   const Range rows = {first_row, last_row}, columns = {start, end};
-  Fault fault = first(geometry_fault(geometry, 0),
-                      null_fault(f == nullptr || log_a == nullptr || top == nullptr || sums == nullptr));
+  Fault fault =
+      first(geometry_fault(geometry, 0), null_fault(f == nullptr || log_a == nullptr || top == nullptr || sums == nullptr));
   fault = first(fault, epsilon > 0 ? nullptr : "epsilon is not positive");
   fault = fault ? fault : first(range_fault(rows, geometry->rows), range_fault(columns, geometry->columns));
   return run("ot_softmin_columns_f64", isa, fault,
@@ -210,8 +215,9 @@ int ot_apply_plan_f64(int32_t isa, const ot_geometry *geometry, const ot_plan *p
                       double *result, int64_t start, int64_t end) {
   Fault fault = first(plan_fault(geometry, plan), null_fault(vectors == nullptr || result == nullptr));
   fault = first(fault, count < 0 ? "count is negative" : nullptr);
-  return run("ot_apply_plan_f64", isa, fault ? fault : range_fault({start, end}, geometry->rows),
-             [&](const Kernels &k) { k.apply_plan(*geometry, *plan, count, vectors, result, {start, end}); });
+  return run("ot_apply_plan_f64", isa, fault ? fault : range_fault({start, end}, geometry->rows), [&](const Kernels &k) {
+    k.apply_plan(*geometry, *plan, count, vectors, result, {start, end});
+  });
 }
 
 int ot_apply_transpose_f64(int32_t isa, const ot_geometry *geometry, const ot_plan *plan, int64_t count, const double *vectors,
@@ -227,15 +233,9 @@ int ot_apply_transpose_f64(int32_t isa, const ot_geometry *geometry, const ot_pl
 int ot_sum_plan_f64(int32_t isa, const ot_geometry *geometry, const ot_plan *plan, double *row_sums, double *row_costs,
                     double *columns, int64_t start, int64_t end) {
   Fault fault = first(plan_fault(geometry, plan), null_fault(row_sums == nullptr || row_costs == nullptr || columns == nullptr));
-  return run("ot_sum_plan_f64", isa, fault ? fault : range_fault({start, end}, geometry->rows),
-             [&](const Kernels &k) { k.sum_plan(*geometry, *plan, row_sums, row_costs, columns, {start, end}); });
-}
-
-int ot_price_row_f64(int32_t isa, int64_t count, const double *costs, const double *prices, double price, double slack, int64_t *at,
-                     double *minimum) {
-  Fault fault = null_fault(costs == nullptr || prices == nullptr || at == nullptr || minimum == nullptr);
-  return run("ot_price_row_f64", isa, first(fault, count < 0 ? "count is negative" : nullptr),
-             [&](const Kernels &k) { k.price_row(count, costs, prices, price, slack, at, minimum); });
+  return run("ot_sum_plan_f64", isa, fault ? fault : range_fault({start, end}, geometry->rows), [&](const Kernels &k) {
+    k.sum_plan(*geometry, *plan, row_sums, row_costs, columns, {start, end});
+  });
 }
 
 }  // extern "C"

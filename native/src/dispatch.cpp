@@ -33,16 +33,18 @@ ot_isa best_isa() noexcept {
 const Kernels *kernels(int32_t isa) noexcept {
   // In the order of the enumeration; on one processor a lower one always runs.
   static const Kernels *const tables[] = {
-      &scalar_kernels,
+    &scalar_kernels,
 #if defined(OT_HAS_NEON)
-      &neon_kernels,
+    &neon_kernels,
 #else
-      nullptr,
+    nullptr,
 #endif
 #if defined(OT_HAS_AVX)
-      &avx2_kernels,   &avx512_kernels,
+    &avx2_kernels,
+    &avx512_kernels,
 #else
-      nullptr,         nullptr,
+    nullptr,
+    nullptr,
 #endif
   };
   return isa < 0 || isa > best_isa() ? nullptr : tables[isa];

@@ -12,8 +12,8 @@ constexpr int64_t round_up(int64_t count, int64_t unit) { return (count + unit -
 constexpr int64_t round_down(int64_t count, int64_t unit) { return count / unit * unit; }
 constexpr int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
 
-// --- Exponents t = bias + shift - log2(e) C/epsilon of two rows, in the precision of V, `block` registers of columns at a time ---
-// Columns from whole() on are asked for with `part`: a register that the end of the row cuts.
+// --- Exponents t = bias + shift - log2(e) C/epsilon of two rows, in the precision of V, `block` registers of columns at a time
+// --- Columns from whole() on are asked for with `part`: a register that the end of the row cuts.
 
 // Costs read from a matrix. An infinite one gives the lowest exponent.
 template <class V, class S>
@@ -68,8 +68,8 @@ struct DotPair {
   }
 };
 
-// Dot products in any dimension: four registers of columns at a time, so that each coordinate of a point is loaded once for all of them and
-// eight sums hide the latency of an addition.
+// Dot products in any dimension: four registers of columns at a time, so that each coordinate of a point is loaded once for all
+// of them and eight sums hide the latency of an addition.
 template <class V>
 struct LongDotPair {
   static constexpr int block = 4;
@@ -120,7 +120,8 @@ OT_INLINE f32 squared_distances(const double *x, const double *target, int64_t s
   return f32::narrow([=](int64_t at) { return squared_distance(x, target, stride, dimension, j + at); });
 }
 
-// Differences of coordinates, for an epsilon so small that dot products would lose it. In doubles: near points have far coordinates.
+// Differences of coordinates, for an epsilon so small that dot products would lose it. In doubles: near points have far
+// coordinates.
 template <class V>
 struct DifferencePair {
   static constexpr int block = 1;

@@ -16,8 +16,10 @@ struct Kernels {
   void (*sweep_rows_f32)(const ot_geometry &geometry, ot_sweep &sweep, Range rows);
   void (*flush_columns_f64)(const ot_geometry &geometry, ot_sweep &sweep);
   void (*flush_columns_f32)(const ot_geometry &geometry, ot_sweep &sweep);
-  void (*softmin_rows_f64)(const ot_geometry &geometry, double epsilon, const void *bias, void *coordinates, double *f, Range rows);
-  void (*softmin_rows_f32)(const ot_geometry &geometry, double epsilon, const void *bias, void *coordinates, double *f, Range rows);
+  void (*softmin_rows_f64)(const ot_geometry &geometry, double epsilon, const void *bias, void *coordinates, double *f,
+                           Range rows);
+  void (*softmin_rows_f32)(const ot_geometry &geometry, double epsilon, const void *bias, void *coordinates, double *f,
+                           Range rows);
   void (*min_rows)(const ot_geometry &geometry, const double *g, double *f, Range rows);
   void (*min_columns)(const ot_geometry &geometry, const double *f, double *g, Range rows, Range columns);
   void (*softmin_columns)(const ot_geometry &geometry, double epsilon, const double *f, const double *log_a, double *top,
@@ -28,8 +30,6 @@ struct Kernels {
                           Range rows, Range columns);
   void (*sum_plan)(const ot_geometry &geometry, const ot_plan &plan, double *row_sums, double *row_costs, double *columns,
                    Range rows);
-  void (*price_row)(int64_t count, const double *costs, const double *prices, double price, double slack, int64_t *at,
-                    double *minimum);
 };
 
 extern const Kernels scalar_kernels;

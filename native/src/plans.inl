@@ -25,7 +25,8 @@ struct PlanRows {
   const ot_plan &plan;
   f64 f[R], log_a[R], inverse;
 
-  PlanRows(const Costs &costs, const ot_plan &plan, int64_t row) : costs(costs), plan(plan), inverse(f64::fill(1 / plan.epsilon)) {
+  PlanRows(const Costs &costs, const ot_plan &plan, int64_t row)
+      : costs(costs), plan(plan), inverse(f64::fill(1 / plan.epsilon)) {
     for (int r = 0; r < R; r++) {
       f[r] = f64::fill(plan.f[row + r]);
       log_a[r] = f64::fill(plan.log_a[row + r]);
@@ -65,6 +66,11 @@ struct PlanRows {
     }
   }
 };
+
+template <int R, class Costs>
+PlanRows<R, Costs> plan_rows(const Costs &costs, const ot_plan &plan, int64_t row) {
+  return PlanRows<R, Costs>(costs, plan, row);
+}
 
 OT_INLINE f64 load_until(const double *p, int64_t j, int64_t stop) {
   return j + f64::width <= stop ? f64::load(p + j) : f64::load_part(p + j, stop - j, 0);
@@ -122,7 +128,7 @@ struct ApplyPlan {
     }
     with_costs<R>(g, row, [&](const auto &costs) {
       alignas(64) double p[R][tile_entries];
-      const PlanRows<R, std::remove_reference_t<decltype(costs)>> rows(costs, plan, row);
+      const auto rows = plan_rows<R>(costs, plan, row);
       for (int64_t start = 0; start < m; start += tile_entries) {
         const int64_t stop = least(start + tile_entries, m);
         rows.tile(start, stop, p);
@@ -170,7 +176,7 @@ struct ApplyTranspose {
   void run(int64_t row) const {
     with_costs<R>(g, row, [&](const auto &costs) {
       alignas(64) double p[R][tile_entries];
-      const PlanRows<R, std::remove_reference_t<decltype(costs)>> rows(costs, plan, row);
+      const auto rows = plan_rows<R>(costs, plan, row);
       for (int64_t start = columns.first; start < columns.last; start += tile_entries) {
         const int64_t stop = least(start + tile_entries, columns.last);
         rows.tile(start, stop, p);
@@ -195,7 +201,7 @@ struct SumPlan {
   template <int R>
   void run(int64_t row) const {
     with_costs<R>(g, row, [&](const auto &costs) {
-      const PlanRows<R, std::remove_reference_t<decltype(costs)>> rows(costs, plan, row);
+      const auto rows = plan_rows<R>(costs, plan, row);
       const int64_t m = g.columns;
       f64 mass[R], cost[R], c[R], p[R];
       for (int r = 0; r < R; r++) {
@@ -297,7 +303,8 @@ void min_columns(const ot_geometry &g, const double *potential, double *result, 
   over_rows(rows, MinColumns{g, potential, result, columns});
 }
 
-// Each column keeps its largest exponent so far, and the sum of 2^t below it; a new largest one scales the sum, which happens less and less.
+// Each column keeps its largest exponent so far, and the sum of 2^t below it; a new largest one scales the sum, which happens
+// less and less.
 struct SoftMinColumns {
   const ot_geometry &g;
   double inverse;
@@ -339,58 +346,9 @@ struct SoftMinColumns {
   }
 };
 
-void softmin_columns(const ot_geometry &g, double epsilon, const double *f, const double *log_a, double *top, double *sums, Range rows,
-                     Range columns) {
+void softmin_columns(const ot_geometry &g, double epsilon, const double *f, const double *log_a, double *top, double *sums,
+                     Range rows, Range columns) {
   over_rows(rows, SoftMinColumns{g, 1 / epsilon, f, log_a, top, sums, columns});
-}
-
-// (c - f - g) + slack (|c| + |f| + |g|)
-OT_INLINE f64 reduced_cost(f64 c, f64 g, f64 f, f64 slack) { return (c - f - g) + slack * (abs(c) + abs(f) + abs(g)); }
-
-void price_row(int64_t count, const double *costs, const double *prices, double price, double slack, int64_t *at, double *minimum) {
-  // First the minimum, at the speed of memory; then the place of it, in the piece that has it.
-  constexpr int64_t piece = 1024;
-  const f64 f = f64::fill(price), s = f64::fill(slack);
-  double least_so_far = INFINITY;
-  int64_t where = -1;
-  for (int64_t start = 0; start < count; start += piece) {
-    const int64_t stop = least(start + piece, count);
-    f64 best[2] = {f64::fill(INFINITY), f64::fill(INFINITY)};
-    int64_t j = start;
-    for (; j + 2 * f64::width <= stop; j += 2 * f64::width) {
-      best[0] = min(reduced_cost(f64::load(costs + j), f64::load(prices + j), f, s), best[0]);
-      best[1] = min(reduced_cost(f64::load(costs + j + f64::width), f64::load(prices + j + f64::width), f, s), best[1]);
-    }
-    for (; j < stop; j += f64::width) {
-      const f64 c = j + f64::width <= stop ? f64::load(costs + j) : f64::load_part(costs + j, stop - j, INFINITY);
-      best[0] = min(reduced_cost(c, load_until(prices, j, stop), f, s), best[0]);
-    }
-    const double here = min_across(min(best[0], best[1]));
-    if (here < least_so_far) {
-      least_so_far = here;
-      where = start;
-    }
-  }
-  *minimum = least_so_far;
-  *at = where;
-  if (where < 0) {
-    return;
-  }
-  for (int64_t j = where;; j += f64::width) {
-    const int64_t rest = count - j;
-    const f64 c = rest >= f64::width ? f64::load(costs + j) : f64::load_part(costs + j, rest, INFINITY);
-    const f64 key = reduced_cost(c, load_until(prices, j, count), f, s);
-    if (any_greater(f64::fill(nextafter(least_so_far, INFINITY)), key)) {
-      double keys[f64::width];
-      key.store(keys);
-      for (int64_t k = 0; k < f64::width; k++) {
-        if (keys[k] <= least_so_far) {
-          *at = j + k;
-          return;
-        }
-      }
-    }
-  }
 }
 
 }  // namespace

@@ -3,18 +3,18 @@
 
 // What the vector types of every instruction set share. A file simd_<isa>.h defines `f64` and `f32`: a register each, with
 //   width, lowest          elements; the most negative exponent that kernels may meet, whose 2^x is 0
-//   zero, fill, load       load_part(p, count, rest) takes count < width elements from p and `rest` beyond them, store_part stores so many
+//   zero, fill, load       load_part(p, count, rest) takes count < width elements from p and `rest` beyond them, store_part
+//   stores so many
 //   + - *, fma, max, min   max(x, y) and min(x, y) give y where either is NaN
-//   exp2                   2^x for x >= lowest: 0 below the normal numbers, +infinity above; error below 4e-16 (f64) and 2.5e-7 (f32)
-//   sum, max_across, any_greater
-// and f64::load of floats, which widens; f32::narrow(get), which takes get(0) and, where a register of floats is two of doubles, get(f64::width).
-// Everything is in an unnamed namespace: a function compiled for one processor must never serve a file compiled for another.
+//   exp2                   2^x for x >= lowest: 0 below the normal numbers, +infinity above; error below 4e-16 (f64) and 2.5e-7
+//   (f32) sum, max_across, any_greater
+// and f64::load of floats, which widens; f32::narrow(get), which takes get(0) and, where a register of floats is two of doubles,
+// get(f64::width). Everything is in an unnamed namespace: a function compiled for one processor must never serve a file compiled
+// for another.
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <type_traits>
 
 #if defined(_MSC_VER)
 #include <intrin.h>
@@ -31,12 +31,13 @@ namespace {
 
 // Chebyshev fits of 2^r on [-1/2, 1/2], highest power first; the last coefficient, 1, makes 2^0 exact.
 constexpr double exp2_f64[] = {4.4549605981865186e-10, 7.072585949269223e-09, 1.0178062445845774e-07, 1.321544258792169e-06,
-                               1.525273382983612e-05,  0.0001540353044173605, 0.0013333558146416936, 0.009618129107606888,
-                               0.0555041086648216,     0.24022650695910097,   0.6931471805599453,    1.0};
+                               1.525273382983612e-05,  0.0001540353044173605, 0.0013333558146416936,  0.009618129107606888,
+                               0.0555041086648216,     0.24022650695910097,   0.6931471805599453,     1.0};
 constexpr float exp2_f32[] = {0.000154531629f, 0.00133908634f, 0.00961808256f, 0.0555035711f, 0.240226508f, 0.693147188f, 1.0f};
 
-// 2^x with x rounded to an integer n, which enters through the exponent bits of the polynomial: V::shift_in(p, bits) adds the low bits of
-// x + 1.5 * 2^(digits - 1), where n is, to the exponent of p. Clamped to the normal numbers and to the first n that overflows, where p is 1.
+// 2^x with x rounded to an integer n, which enters through the exponent bits of the polynomial: V::shift_in(p, bits) adds the low
+// bits of x + 1.5 * 2^(digits - 1), where n is, to the exponent of p. Clamped to the normal numbers and to the first n that
+// overflows, where p is 1.
 template <class V>
 OT_INLINE V exp2_polynomial(V x) {
   const V least = V::fill(V::least_exponent), round = V::fill(V::round);
@@ -51,7 +52,8 @@ OT_INLINE V exp2_polynomial(V x) {
 }
 
 struct f64_constants {
-  static constexpr double lowest = -1e30, least_exponent = -1022, overflow_exponent = 1024, round = 6755399441055744.0;  // 1.5 * 2^52
+  static constexpr double lowest = -1e30, least_exponent = -1022, overflow_exponent = 1024,
+                          round = 6755399441055744.0;  // 1.5 * 2^52
   static constexpr const double (&coefficients)[12] = exp2_f64;
   static constexpr int coefficient_count = 12;
 };

@@ -39,8 +39,8 @@ struct f64 : f64_constants {
   }
 
   static OT_INLINE f64 shift_in(f64 p, f64 shifted) {
-    return of(_mm256_castsi256_pd(
-        _mm256_add_epi64(_mm256_castpd_si256(p.r), _mm256_slli_epi64(_mm256_castpd_si256(shifted.r), 52))));
+    return of(
+        _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(p.r), _mm256_slli_epi64(_mm256_castpd_si256(shifted.r), 52))));
   }
   static OT_INLINE f64 zero_where_less(f64 x, f64 limit, f64 y) {
     return of(_mm256_andnot_pd(_mm256_cmp_pd(x.r, limit.r, _CMP_LT_OQ), y.r));
@@ -72,8 +72,8 @@ struct f32 : f32_constants {
   OT_INLINE void store(float *p) const { _mm256_storeu_ps(p, r); }
 
   static OT_INLINE f32 shift_in(f32 p, f32 shifted) {
-    return of(_mm256_castsi256_ps(
-        _mm256_add_epi32(_mm256_castps_si256(p.r), _mm256_slli_epi32(_mm256_castps_si256(shifted.r), 23))));
+    return of(
+        _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p.r), _mm256_slli_epi32(_mm256_castps_si256(shifted.r), 23))));
   }
   static OT_INLINE f32 zero_where_less(f32 x, f32 limit, f32 y) {
     return of(_mm256_andnot_ps(_mm256_cmp_ps(x.r, limit.r, _CMP_LT_OQ), y.r));
@@ -86,7 +86,6 @@ OT_INLINE f64 operator*(f64 x, f64 y) { return f64::of(_mm256_mul_pd(x.r, y.r));
 OT_INLINE f64 fma(f64 x, f64 y, f64 z) { return f64::of(_mm256_fmadd_pd(x.r, y.r, z.r)); }
 OT_INLINE f64 max(f64 x, f64 y) { return f64::of(_mm256_max_pd(x.r, y.r)); }
 OT_INLINE f64 min(f64 x, f64 y) { return f64::of(_mm256_min_pd(x.r, y.r)); }
-OT_INLINE f64 abs(f64 x) { return f64::of(_mm256_andnot_pd(_mm256_set1_pd(-0.0), x.r)); }
 OT_INLINE f64 exp2(f64 x) { return exp2_polynomial(x); }
 OT_INLINE bool any_greater(f64 x, f64 y) { return _mm256_movemask_pd(_mm256_cmp_pd(x.r, y.r, _CMP_GT_OQ)) != 0; }
 OT_INLINE double sum(f64 x) {

@@ -10,14 +10,27 @@
 namespace {
 
 // 2^(k/16) and 2^(k/32), rounded to nearest.
-alignas(64) constexpr double sixteenths[16] = {
-    1.0,                1.0442737824274138, 1.0905077326652577, 1.1387886347566916, 1.189207115002721,  1.241857812073484,
-    1.2968395546510096, 1.3542555469368927, 1.4142135623730951, 1.4768261459394993, 1.5422108254079407, 1.6104903319492543,
-    1.681792830507429,  1.7562521603732995, 1.8340080864093424, 1.9152065613971474};
+alignas(64) constexpr double sixteenths[16] = {1.0,
+                                               1.0442737824274138,
+                                               1.0905077326652577,
+                                               1.1387886347566916,
+                                               1.189207115002721,
+                                               1.241857812073484,
+                                               1.2968395546510096,
+                                               1.3542555469368927,
+                                               1.4142135623730951,
+                                               1.4768261459394993,
+                                               1.5422108254079407,
+                                               1.6104903319492543,
+                                               1.681792830507429,
+                                               1.7562521603732995,
+                                               1.8340080864093424,
+                                               1.9152065613971474};
 alignas(64) constexpr float thirty_seconds[32] = {
-    1.0f,       1.0218972f, 1.0442737f, 1.0671405f, 1.0905077f, 1.1143868f, 1.1387886f, 1.1637249f, 1.1892071f, 1.2152474f, 1.2418578f,
-    1.269051f,  1.2968396f, 1.3252367f, 1.3542556f, 1.3839099f, 1.4142135f, 1.4451808f, 1.4768262f, 1.5091645f, 1.5422108f, 1.5759809f,
-    1.6104903f, 1.6457555f, 1.6817929f, 1.7186193f, 1.7562522f, 1.7947091f, 1.8340081f, 1.8741677f, 1.9152066f, 1.9571441f};
+    1.0f,       1.0218972f, 1.0442737f, 1.0671405f, 1.0905077f, 1.1143868f, 1.1387886f, 1.1637249f,
+    1.1892071f, 1.2152474f, 1.2418578f, 1.269051f,  1.2968396f, 1.3252367f, 1.3542556f, 1.3839099f,
+    1.4142135f, 1.4451808f, 1.4768262f, 1.5091645f, 1.5422108f, 1.5759809f, 1.6104903f, 1.6457555f,
+    1.6817929f, 1.7186193f, 1.7562522f, 1.7947091f, 1.8340081f, 1.8741677f, 1.9152066f, 1.9571441f};
 
 struct f64 : f64_constants {
   using element = double;
@@ -73,7 +86,6 @@ OT_INLINE f64 operator*(f64 x, f64 y) { return f64::of(_mm512_mul_pd(x.r, y.r));
 OT_INLINE f64 fma(f64 x, f64 y, f64 z) { return f64::of(_mm512_fmadd_pd(x.r, y.r, z.r)); }
 OT_INLINE f64 max(f64 x, f64 y) { return f64::of(_mm512_max_pd(x.r, y.r)); }
 OT_INLINE f64 min(f64 x, f64 y) { return f64::of(_mm512_min_pd(x.r, y.r)); }
-OT_INLINE f64 abs(f64 x) { return f64::of(_mm512_abs_pd(x.r)); }
 OT_INLINE double sum(f64 x) { return _mm512_reduce_add_pd(x.r); }
 OT_INLINE double max_across(f64 x) { return _mm512_reduce_max_pd(x.r); }
 OT_INLINE double min_across(f64 x) { return _mm512_reduce_min_pd(x.r); }
@@ -105,8 +117,8 @@ OT_INLINE f32 exp2(f32 x) {
   // As above, to a 32nd: 1.5 * 2^18.
   const f32 round = f32::fill(393216.0f);
   const f32 shifted = x + round, n = shifted - round, r = x - n;
-  const f32 table = f32::of(
-      _mm512_permutex2var_ps(_mm512_load_ps(thirty_seconds), _mm512_castps_si512(shifted.r), _mm512_load_ps(thirty_seconds + 16)));
+  const f32 table = f32::of(_mm512_permutex2var_ps(_mm512_load_ps(thirty_seconds), _mm512_castps_si512(shifted.r),
+                                                   _mm512_load_ps(thirty_seconds + 16)));
   const f32 p = fma(f32::fill(0.24022768f), r, f32::fill(0.69315396f));
   return f32::of(_mm512_scalef_ps(fma(table * p, r, table).r, n.r));
 }

@@ -85,7 +85,6 @@ OT_INLINE f64 operator*(f64 x, f64 y) { return f64::of(vmulq_f64(x.r, y.r)); }
 OT_INLINE f64 fma(f64 x, f64 y, f64 z) { return f64::of(vfmaq_f64(z.r, x.r, y.r)); }
 OT_INLINE f64 max(f64 x, f64 y) { return f64::of(vbslq_f64(vcgtq_f64(x.r, y.r), x.r, y.r)); }
 OT_INLINE f64 min(f64 x, f64 y) { return f64::of(vbslq_f64(vcltq_f64(x.r, y.r), x.r, y.r)); }
-OT_INLINE f64 abs(f64 x) { return f64::of(vabsq_f64(x.r)); }
 OT_INLINE f64 exp2(f64 x) { return exp2_polynomial(x); }
 OT_INLINE double sum(f64 x) { return vaddvq_f64(x.r); }
 OT_INLINE double max_across(f64 x) { return vmaxvq_f64(x.r); }

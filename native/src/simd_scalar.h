@@ -1,8 +1,8 @@
 #ifndef OT_SIMD_SCALAR_H
 #define OT_SIMD_SCALAR_H
 
-// One element at a time: for processors without the others, and the reference of them in tests. fma rounds twice here: the processors that
-// need this code have no fused instruction.
+// One element at a time: for processors without the others, and the reference of them in tests. fma rounds twice here: the
+// processors that need this code have no fused instruction.
 
 #include "simd.h"
 
@@ -77,7 +77,6 @@ OT_INLINE f64 operator*(f64 x, f64 y) { return f64::of(x.r * y.r); }
 OT_INLINE f64 fma(f64 x, f64 y, f64 z) { return f64::of(x.r * y.r + z.r); }
 OT_INLINE f64 max(f64 x, f64 y) { return f64::of(x.r > y.r ? x.r : y.r); }
 OT_INLINE f64 min(f64 x, f64 y) { return f64::of(x.r < y.r ? x.r : y.r); }
-OT_INLINE f64 abs(f64 x) { return f64::of(fabs(x.r)); }
 OT_INLINE f64 exp2(f64 x) { return exp2_polynomial(x); }
 OT_INLINE double sum(f64 x) { return x.r; }
 OT_INLINE double max_across(f64 x) { return x.r; }

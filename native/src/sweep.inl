@@ -9,7 +9,8 @@ constexpr int64_t tile_columns = V::width == 1 ? 512 : 8192;
 // Rows after which sums of columns are added to doubles.
 constexpr int64_t flush_rows = 64;
 
-// Smallest and largest row sum that loses no precision: what underflowed in a row is less than the smallest number over the row's sum.
+// Smallest and largest row sum that loses no precision: what underflowed in a row is less than the smallest number over the row's
+// sum.
 template <class V>
 constexpr double safe_low = sizeof(typename V::element) == sizeof(double) ? 1e-50 : 1e-8;
 template <class V>
@@ -31,8 +32,8 @@ OT_INLINE void add_kept(const Workspace<V> &w, int64_t j, V w0, V w1) {
   fma(w1, V::load(w.kept1 + j), fma(w0, V::load(w.kept0 + j), V::load(w.sums + j))).store(w.sums + j);
 }
 
-// One step along two rows: with `exponentiate`, what is kept goes to the sums of the columns and is replaced by 2^t; else t is kept. The loads
-// and stores of the sums hide behind the arithmetic of the exponentials.
+// One step along two rows: with `exponentiate`, what is kept goes to the sums of the columns and is replaced by 2^t; else t is
+// kept. The loads and stores of the sums hide behind the arithmetic of the exponentials.
 template <bool exponentiate, bool part, class V, class Source>
 OT_INLINE void sweep_step(const Source &source, const Workspace<V> &w, int64_t j, V w0, V w1, V &p0, V &p1) {
   V t0[Source::block], t1[Source::block];
@@ -108,7 +109,8 @@ void flush_columns(const ot_geometry &g, ot_sweep &s) {
 
 // Exponentials of two rows, each shifted by its maximum.
 template <class V>
-void redo_rows(const ot_geometry &g, ot_sweep &s, double to_exponent, int64_t row, int64_t other, double shifts[2], double sums[2]) {
+void redo_rows(const ot_geometry &g, ot_sweep &s, double to_exponent, int64_t row, int64_t other, double shifts[2],
+               double sums[2]) {
   using T = typename V::element;
   const Workspace<V> w(s);
   const double none[2] = {0, 0};
@@ -145,7 +147,8 @@ void redo_rows(const ot_geometry &g, ot_sweep &s, double to_exponent, int64_t ro
 
 double clamp(double x, double bound) { return x > bound ? bound : x < -bound ? -bound : x; }
 
-// What a marginal is off: from its weight, from weight exp(-f/rho) where it is penalised (tau < 1), or in the one direction left at a bound.
+// What a marginal is off: from its weight, from weight exp(-f/rho) where it is penalised (tau < 1), or in the one direction left
+// at a bound.
 double missed(double marginal, double weight, double f, double tau, double bound, double epsilon) {
   if (f >= bound) {
     return marginal > weight ? marginal - weight : 0;

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -142,14 +141,6 @@ static unsafe class SystemLibraries
             : null;
 
     static bool Exports(nint handle, string symbol) => NativeLibrary.TryGetExport(handle, symbol, out _);
-
-    /// <summary>The CUDA version that the driver serves; asking starts no device.</summary>
-    public static string? CudaVersion(nint handle)
-    {
-        int version = 0;
-        int status = ((delegate* unmanaged<int*, int>)NativeLibrary.GetExport(handle, "cuDriverGetVersion"))(&version);
-        return status == 0 ? string.Create(CultureInfo.InvariantCulture, $"CUDA {version / 1000}.{version % 1000 / 10}") : null;
-    }
 
     static Func<nint, string?> Exporting(string symbol) =>
         handle => NativeLibrary.TryGetExport(handle, symbol, out _) ? null : $"it has no function {symbol}";

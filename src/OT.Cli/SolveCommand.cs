@@ -154,7 +154,10 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                     _state?.Relaxation ?? 1,
                     result.Errors,
                     TransportArguments.ParsePrecision(report.Precision ?? "double")
-                );
+                )
+                {
+                    Problem = _state?.Problem ?? 0,
+                };
             }
             Save(path, _state);
         }

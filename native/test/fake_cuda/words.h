@@ -12,6 +12,7 @@
 #define GROUP_ID fake::group_id
 #define LOCAL_ID fake::local_id
 #define BARRIER() fake::group_barrier()
+#define BARRIER_ALL() fake::group_barrier()
 #define EXP2_FLOAT(x) std::exp2(static_cast<float>(x))
 #define LOG2_FLOAT(x) std::log2(static_cast<float>(x))
 

@@ -10,8 +10,8 @@ namespace OT.Accelerators.Blas;
 /// <summary>Squared distances between points in many dimensions by the matrix products of MKL, OpenBLAS or BLIS.</summary>
 /// <remarks>
 /// <para>
-/// Serves point clouds with squared Euclidean, half squared Euclidean or cosine cost in at least <see cref="FewestDimensions"/> dimensions: tables of up to the
-/// table limit are made by matrix products and then read; larger ones are never stored, their dot products come again in every iteration. Every other geometry is
+/// Serves point clouds with squared Euclidean, half squared Euclidean or cosine cost in at least <see cref="FewestDimensions"/> dimensions. <see cref="Prepare"/> makes
+/// tables of up to the table limit by matrix products, which solvers then read; costs of clouds that are bound are never stored, their dot products come again in every iteration. Every other geometry is
 /// handed to the managed back end, which then stands in <see cref="ICostOperator.Description"/>.
 /// </para>
 /// <para>
@@ -34,9 +34,9 @@ public sealed class BlasBackend : IBackend
 
     /// <summary>Opens the library that <c>OT_NATIVE_PATH</c>, the application's folder or the system offers, MKL before OpenBLAS before BLIS.</summary>
     /// <param name="threads">Threads per operator, the caller's included; all processors by default.</param>
-    /// <param name="memoryLimit">Bytes that one operator may take beyond the geometry; no limit by default. What needs more is streamed, or refused by <see cref="Bind"/>.</param>
+    /// <param name="memoryLimit">Bytes that one operator may take beyond the geometry; no limit by default. What needs more is refused by <see cref="Bind"/>.</param>
     /// <param name="tableLimit">
-    /// Bytes up to which a cloud's costs are stored, <see cref="DefaultTableLimit"/> (256 MiB) by default. A table pays from the third iteration on, in many dimensions from the second; 0 always streams.
+    /// Bytes up to which a cloud's costs are stored for solvers, <see cref="DefaultTableLimit"/> (256 MiB) by default. A table pays from the third iteration on; 0 always streams.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A count is out of range.</exception>
     /// <exception cref="BackendException">No usable library was found; the message lists the places tried.</exception>
@@ -61,17 +61,24 @@ public sealed class BlasBackend : IBackend
     /// <inheritdoc/>
     public long MemoryLimit => _managed.MemoryLimit;
 
-    /// <summary>False: tables are made here, by matrix products where they serve.</summary>
-    public bool TakesTables => false;
+    /// <summary>A table made by matrix products where they serve and it is no larger than the table limit; other geometries as managed code takes them.</summary>
+    public Geometry Prepare(Geometry geometry)
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
+        if (Products(geometry) is not { } cloud)
+            return CostMatrix.Quick(geometry, MemoryLimit);
+        return Tabulates(cloud) ? Tabulate(cloud) : cloud;
+    }
 
     /// <inheritdoc/>
     public long EstimateBytes(Geometry geometry, Precision precision)
     {
         ArgumentNullException.ThrowIfNull(geometry);
         if (Products(geometry) is not { } cloud)
-            return _managed.EstimateBytes(geometry, precision) + QuickBytes(geometry);
-        precision = Streamable(cloud, precision);
-        return Tabulates(cloud, precision) ? TabulatedBytes(cloud, precision) : StreamedBytes(cloud, precision);
+            return _managed.EstimateBytes(geometry, precision);
+        return Streamable(cloud, precision) == Precision.Float32
+            ? GemmOperator<SimdScalar<float>, float, float>.Bytes(cloud, Threads)
+            : GemmOperator<SimdScalar<double>, double, double>.Bytes(cloud, Threads);
     }
 
     /// <inheritdoc/>
@@ -93,17 +100,14 @@ public sealed class BlasBackend : IBackend
             );
         }
         if (Products(geometry) is not { } cloud)
-            return _managed.Bind(QuickBytes(geometry) > 0 ? CostMatrix.From(geometry) : geometry, precision, cancellation);
-        precision = Streamable(cloud, precision);
-        if (Tabulates(cloud, precision))
-            return _managed.Bind(Tabulate(cloud), precision, cancellation);
-        return Stream(cloud, precision, cancellation);
+            return _managed.Bind(geometry, precision, cancellation);
+        return Stream(cloud, Streamable(cloud, precision), cancellation);
     }
 
     /// <summary>An operator that stores no costs, in any dimension.</summary>
     internal ICostOperator Stream(PointCloud cloud, Precision precision, CancellationToken cancellation)
     {
-        bool single = precision == Precision.Float32;
+        bool single = precision != Precision.Float64;
         return Simd.Width switch
         {
             512 when single => Stream<Simd512<float>, Vector512<float>, float>(cloud, precision, cancellation),
@@ -136,6 +140,9 @@ public sealed class BlasBackend : IBackend
     /// <summary>Ends the worker threads. Operators must not be used afterwards. The library stays loaded.</summary>
     public void Dispose() => _managed.Dispose();
 
+    /// <summary>Whether costs are made from dot products here.</summary>
+    internal static bool Serves(Geometry geometry) => Products(geometry) is not null;
+
     /// <summary>The cloud whose costs are made from dot products here; null where the managed back end serves.</summary>
     static PointCloud? Products(Geometry geometry) =>
         geometry is PointCloud { Dimension: >= FewestDimensions } cloud
@@ -151,32 +158,12 @@ public sealed class BlasBackend : IBackend
 
     /// <summary>Doubles where costs or coordinates would leave the range of floats.</summary>
     static Precision Streamable(PointCloud cloud, Precision asked) =>
-        cloud.MagnitudeBound is >= 1e-24 and <= 1e36 ? asked : Precision.Float64;
+        asked != Precision.Float64 && cloud.MagnitudeBound is >= 1e-24 and <= 1e36 ? Precision.Float32 : Precision.Float64;
 
-    bool Tabulates(PointCloud cloud, Precision precision) =>
+    bool Tabulates(PointCloud cloud) =>
         (long)cloud.Rows * cloud.Columns is var pairs
         && pairs <= Math.Min(_tableLimit / sizeof(double), Array.MaxLength)
-        && TabulatedBytes(cloud, precision) <= MemoryLimit;
-
-    /// <summary>Bytes of a table in doubles and of the operator on it, which copies the table where it streams floats.</summary>
-    long TabulatedBytes(PointCloud cloud, Precision precision)
-    {
-        (int n, int m) = (cloud.Rows, cloud.Columns);
-        long pairs = (long)n * m;
-        long stored =
-            precision == Precision.Float32
-                ? (pairs * sizeof(float)) + FusedOperator<SimdScalar<float>, float, float>.WorkspaceBytes(n, m, Threads)
-                : FusedOperator<SimdScalar<double>, double, double>.WorkspaceBytes(n, m, Threads);
-        return (pairs * sizeof(double)) + Math.Max(stored, CostTable.WorkspaceBytes(cloud, Threads));
-    }
-
-    long StreamedBytes(PointCloud cloud, Precision precision) =>
-        precision == Precision.Float32
-            ? GemmOperator<SimdScalar<float>, float, float>.Bytes(cloud, Threads)
-            : GemmOperator<SimdScalar<double>, double, double>.Bytes(cloud, Threads);
-
-    /// <summary>Bytes of the table that stands in for a geometry whose costs are slow to make again and no matrix product.</summary>
-    long QuickBytes(Geometry geometry) => CostMatrix.TableBytes(geometry) is var bytes && bytes <= MemoryLimit / 2 ? bytes : 0;
+        && (pairs * sizeof(double)) + CostTable.WorkspaceBytes(cloud, Threads) <= MemoryLimit;
 
     GemmOperator<TSimd, TVector, T> Stream<TSimd, TVector, T>(
         PointCloud cloud,

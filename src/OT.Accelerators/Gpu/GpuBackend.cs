@@ -36,8 +36,8 @@ public abstract class GpuBackend : IBackend
     /// <inheritdoc/>
     public long MemoryLimit { get; }
 
-    /// <summary>False: a table would have to travel, and points are turned into costs faster than costs are read.</summary>
-    public bool TakesTables => false;
+    /// <summary>The geometry itself: a table would have to travel, and points are turned into costs faster than costs are read.</summary>
+    public Geometry Prepare(Geometry geometry) => geometry;
 
     /// <summary>Bytes of device memory that operators hold now.</summary>
     public long AllocatedBytes => Device.AllocatedBytes;

@@ -218,7 +218,7 @@ abstract partial class GpuOperator : ICostOperator
             int[] flags = ReadFlags();
             if (flags[0] != 0 || Cancelled())
                 return (flags[1], flags[2] != 0);
-            pairs.Run(Math.Min(most, ((count - flags[1]) + 1) / 2));
+            pairs.Run(Math.Min(most, ((count - flags[1] - 1) / 2) + 1));
         }
     }
 

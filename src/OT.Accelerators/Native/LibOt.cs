@@ -263,16 +263,4 @@ static unsafe partial class LibOt
         long start,
         long end
     );
-
-    [LibraryImport(Import)]
-    internal static partial int ot_price_row_f64(
-        Isa isa,
-        long count,
-        double* costs,
-        double* prices,
-        double price,
-        double slack,
-        long* at,
-        double* minimum
-    );
 }

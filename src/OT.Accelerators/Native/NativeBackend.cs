@@ -58,7 +58,7 @@ public sealed class NativeBackend : IBackend
         ArgumentNullException.ThrowIfNull(geometry);
         if (!IsNative(geometry))
             return _managed.EstimateBytes(geometry, precision);
-        return precision == Precision.Float32
+        return precision != Precision.Float64
             ? NativeOperator<float>.Bytes(geometry, Threads)
             : NativeOperator<double>.Bytes(geometry, Threads);
     }
@@ -83,8 +83,9 @@ public sealed class NativeBackend : IBackend
         }
         if (!IsNative(geometry))
             return _managed.Bind(geometry, precision, cancellation);
-        string description = $"{Name}, {(geometry is CostMatrix ? "stored costs" : "points on the fly")}, {precision}";
-        return precision == Precision.Float32
+        string description =
+            $"{Name}, {(geometry is CostMatrix ? "stored costs" : "points on the fly")}, {(precision == Precision.Float64 ? precision : Precision.Float32)}";
+        return precision != Precision.Float64
             ? new NativeOperator<float>(geometry, _blocks, _isa, description, cancellation)
             : new NativeOperator<double>(geometry, _blocks, _isa, description, cancellation);
     }

@@ -60,22 +60,27 @@ sealed unsafe partial class NativeOperator<T> : FusedIteration
             _scratch[w] = new Scratch(_padded, _cloud?.Dimension ?? 0);
     }
 
-    /// <summary>Bytes of an operator, with what is made at the first use of some operations.</summary>
+    /// <summary>Bytes of an operator, with all that is made at the first use of an operation.</summary>
     public static long Bytes(Geometry geometry, int threads)
     {
-        long n = geometry.Rows,
-            m = geometry.Columns,
-            padded = Pad(geometry.Columns),
-            element = sizeof(T);
-        long bytes = IterationBytes(geometry.Rows, geometry.Columns) + (padded * element * (1 + (3L * threads)));
+        long bytes = IterationBytes(geometry.Rows, geometry.Columns) + Workspace(geometry.Columns, threads);
         if (geometry is PointCloud cloud)
         {
-            long d = cloud.Dimension;
-            // Packed both ways, the second for soft minima of columns, and differences in doubles.
-            return bytes + ((n + m) * (d + 1) * (element + sizeof(double))) + ((n + padded) * d * sizeof(double));
+            // Packed both ways, the second for soft minima of columns; and for differences, in doubles.
+            long padded = (long)Pad(cloud.Rows) + Pad(cloud.Columns),
+                d = cloud.Dimension;
+            return bytes
+                + Workspace(cloud.Rows, threads)
+                + (padded * (d + 1) * (sizeof(T) + sizeof(double)))
+                + (2 * padded * d * sizeof(double));
         }
-        return bytes + (geometry is CostMatrix { IsSingle: false } && typeof(T) == typeof(float) ? n * m * sizeof(float) : 0);
+        return geometry is CostMatrix { IsSingle: false } && typeof(T) == typeof(float)
+            ? bytes + ((long)geometry.Rows * geometry.Columns * sizeof(float))
+            : bytes;
     }
+
+    /// <summary>Biases, and what each worker keeps.</summary>
+    static long Workspace(int columns, int threads) => (long)Pad(columns) * sizeof(T) * (1 + (3L * threads));
 
     static int Pad(int columns) => checked((columns + LibOt.Padding - 1) / LibOt.Padding * LibOt.Padding);
 
@@ -202,8 +207,13 @@ sealed unsafe partial class NativeOperator<T> : FusedIteration
             StoredSoftMinColumns(f, logA, epsilon, g);
         else
         {
-            var reversed = new PointCloud(_cloud.Target, _cloud.Source, _cloud.GroundCost);
-            _reversed ??= new(reversed, Blocks, _isa, Description, Cancellation);
+            _reversed ??= new(
+                new PointCloud(_cloud.Target, _cloud.Source, _cloud.GroundCost),
+                Blocks,
+                _isa,
+                Description,
+                Cancellation
+            );
             _reversed.SoftMinRows(f, logA, epsilon, g);
             StopWith(_reversed);
         }

@@ -16,10 +16,10 @@ public interface IBackend : IDisposable
     long MemoryLimit { get; }
 
     /// <summary>
-    /// Whether solvers may hand over a table of costs that are slow to compute in place of the geometry, up to 256 MiB; true by default. False where the table would have to
-    /// travel, or where costs are computed faster than read.
+    /// What solvers bind and read in place of a geometry. By default a table of costs that are slow to compute, of up to 256 MiB within the limit; the geometry itself where its
+    /// costs are quick, where the table would have to travel, or where costs are computed faster than read.
     /// </summary>
-    bool TakesTables => true;
+    Geometry Prepare(Geometry geometry) => CostMatrix.Quick(geometry, MemoryLimit);
 
     /// <summary>Bytes that <see cref="Bind"/> would take beyond the geometry itself; told before it is taken.</summary>
     long EstimateBytes(Geometry geometry, Precision precision);

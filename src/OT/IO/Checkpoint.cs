@@ -5,7 +5,7 @@ using OT.Solvers.Entropic;
 
 namespace OT.IO;
 
-/// <summary>Keeps the state of an interrupted <see cref="Sinkhorn"/> run in a .npz file: <c>f, g, iterations, epsilon, relaxation, single, errors, version</c>.</summary>
+/// <summary>Keeps the state of an interrupted <see cref="Sinkhorn"/> run in a .npz file: <c>f, g, iterations, problem, epsilon, relaxation, single, errors, version</c>.</summary>
 public static class Checkpoint
 {
     /// <summary>The version written; a file of a later one is refused.</summary>
@@ -26,6 +26,7 @@ public static class Checkpoint
                     ("f", new NpyArray(potentials.F.ToArray(), potentials.F.Length)),
                     ("g", new NpyArray(potentials.G.ToArray(), potentials.G.Length)),
                     ("iterations", new NpyArray([(long)state.Iterations])),
+                    ("problem", new NpyArray([unchecked((long)state.Problem)])),
                     ("epsilon", new NpyArray([state.Epsilon])),
                     ("relaxation", new NpyArray([state.Relaxation])),
                     ("single", new NpyArray([(long)state.Precision])),
@@ -47,7 +48,14 @@ public static class Checkpoint
             PlanFile.Number(arrays, "relaxation", path),
             ImmutableArray.Create(PlanFile.Required(arrays, "errors", path).ToDoubles()),
             PrecisionOf(PlanFile.Number(arrays, "single", path), path)
-        );
+        )
+        {
+            // Older files have none.
+            Problem =
+                arrays.TryGetValue("problem", out NpyArray? problem) && problem.Integers is [var number]
+                    ? unchecked((ulong)number)
+                    : 0,
+        };
     }
 
     /// <summary>0 for doubles, 1 for floats, 2 for floats with tensor cores.</summary>

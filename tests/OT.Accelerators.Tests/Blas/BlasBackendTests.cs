@@ -93,12 +93,12 @@ public sealed class BlasBackendTests
         laws.WildGuesses("points40");
     }
 
-    /// <summary>Whatever is no product of matrices is handed on, and tables stand in where they are small.</summary>
+    /// <summary>Whatever is no product of matrices is handed on.</summary>
     [Theory]
     [MemberData(nameof(Everything))]
     public void Every_geometry_is_served(Precision precision, string kind)
     {
-        using BlasBackend backend = Open(tableLimit: BlasBackend.DefaultTableLimit);
+        using BlasBackend backend = Open();
         var laws = new BackendLaws(backend, precision);
         laws.Minima(kind);
         laws.Iterations(kind);
@@ -121,7 +121,7 @@ public sealed class BlasBackendTests
                         .. new[] { 1, 2, 3, 5 }.Select(threads =>
                         {
                             using BlasBackend backend = Open(threads, tableLimit);
-                            using ICostOperator op = backend.Bind(geometry, precision);
+                            using ICostOperator op = backend.Bind(backend.Prepare(geometry), precision);
                             return BackendLaws.Bits(op, geometry);
                         }),
                     ];
@@ -265,16 +265,26 @@ public sealed class BlasBackendTests
     public void ByteCeilingHonoured()
     {
         PointCloud cloud = (PointCloud)SomeGeometry.Of("points40", 300, 200);
-        using BlasBackend free = Open(tableLimit: BlasBackend.DefaultTableLimit),
-            streaming = Open();
-        long table = free.EstimateBytes(cloud, Precision.Float64),
-            streamed = streaming.EstimateBytes(cloud, Precision.Float64);
-        Assert.True(table >= 300 * 200 * sizeof(double));
-        using var none = new BlasBackend(2, memoryLimit: 1000);
+        using BlasBackend streaming = Open();
+        long streamed = streaming.EstimateBytes(cloud, Precision.Float64);
+        using var none = new BlasBackend(2, memoryLimit: streamed - 1);
         var thrown = Assert.Throws<BackendException>(() => none.Bind(cloud));
-        Assert.Contains("1,000", thrown.Message, StringComparison.Ordinal);
-        using var enough = new BlasBackend(2, memoryLimit: Math.Max(table, streamed));
+        Assert.Contains($"{streamed - 1:N0}", thrown.Message, StringComparison.Ordinal);
+        using var enough = new BlasBackend(2, memoryLimit: streamed);
         enough.Bind(cloud).Dispose();
+    }
+
+    [Fact]
+    public void Tables_stand_in_for_clouds_where_they_are_small_and_fit()
+    {
+        PointCloud cloud = (PointCloud)SomeGeometry.Of("points40", 300, 200);
+        using BlasBackend tabulating = Open(tableLimit: BlasBackend.DefaultTableLimit),
+            streaming = Open();
+        using var tight = new BlasBackend(2, memoryLimit: 300 * 200 * sizeof(double));
+        Assert.IsType<CostMatrix>(tabulating.Prepare(cloud));
+        Assert.Same(cloud, streaming.Prepare(cloud));
+        Assert.Same(cloud, tight.Prepare(cloud));
+        Assert.IsType<CostMatrix>(streaming.Prepare(SomeGeometry.Of("euclidean", 30, 20)));
     }
 
     [Fact]

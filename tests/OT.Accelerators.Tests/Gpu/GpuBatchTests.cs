@@ -21,6 +21,11 @@ public sealed class GpuBatchTests
     public void Each_problem_is_iterated_as_alone(string kind)
     {
         using OpenClDevice device = Device();
+        IterateAsAlone(device, kind);
+    }
+
+    internal static void IterateAsAlone(IGpuDevice device, string kind)
+    {
         ProblemBatch batch = Batch(kind);
         double[] epsilons = [.. Enumerable.Range(0, batch.Count).Select(k => 0.05 * (1 + k))];
         using (var onDevice = new GpuBatch(device, batch, epsilons))

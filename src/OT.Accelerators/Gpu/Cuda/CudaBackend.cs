@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using OT.Backends;
 
 namespace OT.Accelerators.Gpu.Cuda;
@@ -25,6 +26,10 @@ public sealed class CudaBackend : GpuBackend
     /// <summary>For tests: a device of a driver that is open already.</summary>
     internal CudaBackend(CudaDriver driver, int device = 0, long? memoryLimit = null)
         : base(new CudaDevice(driver, device), memoryLimit) { }
+
+    /// <summary>Names of all devices there are, the one that is taken by default first.</summary>
+    /// <exception cref="BackendException">There is no driver, it is too old, or it knows no device.</exception>
+    public static ImmutableArray<string> Devices() => CudaDevice.Names(CudaDriver.Open());
 
     static CudaDriver Checked(long? memoryLimit, int device)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
@@ -56,9 +57,7 @@ sealed unsafe class CudaDevice : IGpuDevice
         int device = 0;
         driver.Check(driver.DeviceGet(&device, ordinal), "get the device");
         _device = device;
-        byte* name = stackalloc byte[256];
-        driver.Check(driver.DeviceGetName(name, 256, device), "ask for the device's name");
-        Name = Marshal.PtrToStringUTF8((nint)name)!;
+        Name = NameOf(driver, device);
         (int major, int minor) = (Attribute(75), Attribute(76));
         Capability = string.Create(CultureInfo.InvariantCulture, $"{major}.{minor}");
         if (major < LeastMajor)
@@ -90,6 +89,31 @@ sealed unsafe class CudaDevice : IGpuDevice
             Dispose();
             throw;
         }
+    }
+
+    /// <summary>Names of the devices, in the driver's order.</summary>
+    public static ImmutableArray<string> Names(CudaDriver driver)
+    {
+        int count = 0;
+        driver.Check(driver.DeviceGetCount(&count), "count the devices");
+        if (count == 0)
+            throw new BackendException(BackendName, "the driver knows no device.");
+        var names = ImmutableArray.CreateBuilder<string>(count);
+        for (int ordinal = 0; ordinal < count; ordinal++)
+        {
+            int device = 0;
+            driver.Check(driver.DeviceGet(&device, ordinal), "get a device");
+            names.Add(NameOf(driver, device));
+        }
+        return names.MoveToImmutable();
+    }
+
+    static string NameOf(CudaDriver driver, int device)
+    {
+        const int length = 256;
+        byte* name = stackalloc byte[length];
+        driver.Check(driver.DeviceGetName(name, length, device), "ask for a device's name");
+        return Marshal.PtrToStringUTF8((nint)name)!;
     }
 
     /// <inheritdoc/>

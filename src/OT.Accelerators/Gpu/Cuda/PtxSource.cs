@@ -13,14 +13,15 @@ static class PtxSource
     /// <summary>Start of the line that carries <see cref="Hash"/>.</summary>
     public const string HashMark = "// SHA-256 of the sources: ";
 
-    /// <summary>Every module that the device can be asked for: each file of kernels in both precisions (tensor cores have floats), and matrices of floats read in doubles.</summary>
+    /// <summary>Every module that the device can be asked for: each file of kernels in both precisions (tensor cores have floats, batches doubles), and matrices of floats read in doubles.</summary>
     public static IEnumerable<GpuModule> Modules
     {
         get
         {
-            foreach (GpuProgram program in Enum.GetValues<GpuProgram>().Where(program => program != GpuProgram.Batch))
+            foreach (GpuProgram program in Enum.GetValues<GpuProgram>())
             {
-                yield return new(program, GpuReal.Single, GpuReal.Single, GpuReal.Double);
+                if (program != GpuProgram.Batch)
+                    yield return new(program, GpuReal.Single, GpuReal.Single, GpuReal.Double);
                 if (program is not (GpuProgram.Tensor or GpuProgram.TensorHeads))
                     yield return new(program, GpuReal.Double, GpuReal.Double, GpuReal.Double);
             }

@@ -20,6 +20,18 @@ public sealed class OpenClBackend : GpuBackend
     internal OpenClBackend(bool withDoubles)
         : base(Open(null, withDoubles), null) { }
 
+    /// <summary>Opens a device that is not the processor.</summary>
+    /// <exception cref="BackendException">There is none.</exception>
+    internal static OpenClBackend OpenBesideProcessor(long? memoryLimit)
+    {
+        if (Found() is [{ IsProcessor: true } first, ..])
+            throw new BackendException(
+                LibOpenCl.Backend,
+                $"its device, {first.Name}, is the processor, which managed code serves faster."
+            );
+        return new OpenClBackend(memoryLimit);
+    }
+
     /// <summary>Names of all devices there are, the one that is taken by default first.</summary>
     /// <exception cref="BackendException">There is no OpenCL loader, or a driver failed.</exception>
     public static ImmutableArray<string> Devices() => [.. Found().Select(found => $"{found.Name} ({found.Platform})")];
@@ -72,5 +84,8 @@ public sealed class OpenClBackend : GpuBackend
         ];
     }
 
-    sealed record FoundDevice(nint PlatformHandle, nint DeviceHandle, string Name, string Platform, ulong Type);
+    sealed record FoundDevice(nint PlatformHandle, nint DeviceHandle, string Name, string Platform, ulong Type)
+    {
+        public bool IsProcessor => (Type & (LibOpenCl.GpuDevice | LibOpenCl.CpuDevice)) == LibOpenCl.CpuDevice;
+    }
 }

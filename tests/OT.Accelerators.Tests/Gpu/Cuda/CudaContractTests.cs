@@ -10,7 +10,8 @@ namespace OT.Accelerators.Tests.Gpu.Cuda;
 public sealed class CudaContractTests
 {
     /// <summary>Work items that take turns on one thread are slow: each form of kernel once, unless there is time.</summary>
-    static IEnumerable<string> Kinds => Law.FullEffort ? OpenCl.Kinds : ["doubles", "floats", "points3", "euclidean", "forbidden"];
+    static IEnumerable<string> Kinds =>
+        Law.FullEffort ? OpenCl.Kinds : ["doubles", "floats", "points3", "euclidean", "forbidden"];
 
     public static TheoryData<Precision, string> Everything
     {

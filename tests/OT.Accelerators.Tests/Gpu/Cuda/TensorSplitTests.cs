@@ -96,11 +96,11 @@ public sealed class TensorSplitTests
     }
 
     /// <summary>
-    /// What was turned down: two parts of 8 bits leave <c>2⁻¹⁶|xy|</c> after three products, and it is no less than 2⁻²⁰ at worst; three parts with six products are exact to <c>2⁻²⁴</c>.
+    /// What was turned down: two parts of 8 bits leave up to <c>3·2⁻¹⁶|xy|</c> after three products, and no less than 2⁻²⁰ at worst; three parts with six products, <c>2·2⁻²⁴</c>.
     /// </summary>
     [Theory]
-    [InlineData(2, -16, -20)]
-    [InlineData(3, -24, -40)]
+    [InlineData(2, -14, -20)]
+    [InlineData(3, -22, -40)]
     public void Parts_of_eight_bits_would_take_six_products(int parts, int power, int least)
     {
         double worst = 0;
