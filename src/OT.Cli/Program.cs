@@ -13,4 +13,11 @@ using PosixSignalRegistration keyboard = PosixSignalRegistration.Create(PosixSig
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 return MpiCommunicator.LaunchedSize > 1
     ? RankedProgram.Run(args, interrupt.Token)
-    : CommandLine.Run(args, Console.OpenStandardInput, Console.Out, Console.Error, !Console.IsErrorRedirected, cancellation: interrupt.Token);
+    : CommandLine.Run(
+        args,
+        Console.OpenStandardInput,
+        Console.Out,
+        Console.Error,
+        !Console.IsErrorRedirected,
+        cancellation: interrupt.Token
+    );
