@@ -96,6 +96,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             Rows = problem.Geometry.Rows,
             Columns = problem.Geometry.Columns,
             Seconds = seconds,
+            SetupSeconds = result.Timings.Setup.TotalSeconds,
+            TransferSeconds = result.Timings.Transfer.TotalSeconds,
             Message = result.Message,
         };
         if (result.Status == SolverStatus.Infeasible)

@@ -85,7 +85,10 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
         return Solve(problem, state.Potentials, state, cancellation);
     }
 
-    TransportResult Solve(LinearProblem problem, Potentials? start, SinkhornState? state, CancellationToken cancellation)
+    TransportResult Solve(LinearProblem problem, Potentials? start, SinkhornState? state, CancellationToken cancellation) =>
+        SolverResult.Timed(_backend, () => Run(problem, start, state, cancellation));
+
+    TransportResult Run(LinearProblem problem, Potentials? start, SinkhornState? state, CancellationToken cancellation)
     {
         if (!Supports(problem))
         {
