@@ -2,6 +2,7 @@ using System.Text.Json;
 using OT.Geometries;
 using OT.IO;
 using OT.Numerics;
+using OT.Pairwise;
 using OT.Problems;
 using OT.Results;
 
@@ -73,6 +74,18 @@ sealed class PeerCase
         {
             Regularizer = Regularizer.Entropy(Epsilon.RelativeToMean(Numbers.Epsilon)),
         };
+    }
+
+    /// <summary>All pairs of the histograms in the rows of X, each once: exact costs, or those of entropic plans.</summary>
+    public PairwiseProblem Pairs()
+    {
+        var costs = new CostMatrix(X.Columns, X.Columns, _costs!);
+        Measure[] measures = [.. Enumerable.Range(0, X.Rows).Select(k => Measure.Of(X.Row(k)))];
+        PairwiseQuantity quantity =
+            Numbers.Epsilon > 0
+                ? PairwiseQuantity.EntropicCost(Epsilon.Absolute(Numbers.Epsilon))
+                : PairwiseQuantity.TransportCost;
+        return PairwiseProblem.OfHistograms(quantity, costs, measures);
     }
 
     /// <summary>The L1 error of the marginals, or of the plan where a reference is given; and the largest error of an entry beside the largest entry.</summary>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using OT.Backends;
+using OT.Pairwise;
 using OT.Results;
 using OT.Solvers.Entropic;
 using OT.Solvers.Exact;
@@ -15,7 +16,7 @@ namespace OT.Benchmarks;
 static class PeerTimings
 {
     const string Usage =
-        "usage: peers sinkhorn|batch|network-simplex|assignment|univariate|univariate-distance|sliced FOLDER REPEATS BUDGET_SECONDS THREADS";
+        "usage: peers sinkhorn|batch|pairwise|network-simplex|assignment|univariate|univariate-distance|sliced FOLDER REPEATS BUDGET_SECONDS THREADS";
 
     public static int Run(string[] args)
     {
@@ -35,6 +36,7 @@ static class PeerTimings
             {
                 "sinkhorn" => Compared(Transport.Solve(input.Problem(), new SinkhornOptions { Tolerance = tolerance }, backend)),
                 "batch" => Of(new SinkhornBatch(new() { Tolerance = tolerance }, threads).Solve(input.Batch())),
+                "pairwise" => Of(new PairwiseDistances(new() { Tolerance = tolerance, Threads = threads }).Solve(input.Pairs())),
                 "network-simplex" => Compared(new NetworkSimplex().Solve(input.Problem())),
                 "assignment" => Compared(new Assignment().Solve(input.Problem())),
                 "univariate" => Compared(new Univariate().Solve(input.Problem())),
@@ -103,6 +105,17 @@ static class PeerTimings
                 result.Converged ? SolverStatus.Converged : SolverStatus.Stalled,
                 result.Iterations.ToArray().Max(),
                 result.MarginalErrors.ToArray().Max(),
+                "managed"
+            );
+
+    /// <summary>The mean cost above the diagonal and the worst error.</summary>
+    static Func<Answer> Of(PairwiseResult result) =>
+        () =>
+            new(
+                Enumerable.Range(0, result.Rows).SelectMany(i => result.Values.Row(i)[(i + 1)..].ToArray()).Average(),
+                result.Status,
+                null,
+                result.WorstError,
                 "managed"
             );
 

@@ -18,7 +18,7 @@ class Case:
     """One block of the table: a problem in arrays and numbers. `inputs` gives points `x` and `y` or a matrix `costs`, and weights `a` and `b` where
     they are not equal."""
 
-    kind: str  # sinkhorn, points, papers, unbalanced, batch, exact, line or sliced
+    kind: str  # sinkhorn, points, papers, unbalanced, batch, pairwise, exact, line or sliced
     label: str
     inputs: Callable[[], dict[str, np.ndarray]]
     strength: float = 0.0  # epsilon as a fraction of the largest cost, in a batch of each problem's mean cost; 0 without entropy
@@ -57,6 +57,13 @@ def small_clouds(problems, count):
     """Points in the unit square, one problem a row."""
     random = np.random.RandomState(0)
     return dict(x=random.rand(problems, 2 * count), y=random.rand(problems, 2 * count))
+
+
+def all_digits(count):
+    """The first pictures of data/digits.csv as histograms of their 8 x 8 pixels, and the squared distances between pixels."""
+    pictures = np.loadtxt(DIGITS, delimiter=",", skiprows=1, max_rows=count)[:, :64]
+    pixels = np.stack(np.divmod(np.arange(64.0), 8), axis=1)
+    return dict(x=pictures / pictures.sum(1, keepdims=True), costs=cost_matrix(pixels, pixels))
 
 
 def random_costs(count):
@@ -139,6 +146,7 @@ CASES = [
     *(papers(f"mixture-{n}-eps0.001", partial(mixture, n), strength=0.001) for n in (1000, 4000)),
     *(unbalanced(f"4000-rho{rho:g}-eps0.01", partial(uneven_clouds, 4000), rho=rho) for rho in (0.1, 1.0)),
     batch("20-d2-x10000", partial(small_clouds, 10_000, 20)),
+    *(Case("pairwise", f"digits-200{name}", partial(all_digits, 200), strength=e) for name, e in (("", 0.0), ("-eps0.01", 0.01))),
     *(Case("exact", f"{n}-d2", partial(clouds, n, 2)) for n in (1000, 2000, 5000)),
     *(Case("line", f"1000000-d1-p{p}", partial(clouds, 1_000_000, 1), power=p) for p in (1, 2)),
     Case("sliced", "10000-d64", partial(clouds, 10_000, 64)),
@@ -155,6 +163,7 @@ SHORT_CASES = [
     papers("mixture-200-eps0.001", partial(mixture, 200), strength=0.001),
     unbalanced("200-rho0.1-eps0.01", partial(uneven_clouds, 200), rho=0.1),
     batch("20-d2-x200", partial(small_clouds, 200, 20)),
+    *(Case("pairwise", f"digits-20{name}", partial(all_digits, 20), strength=e) for name, e in (("", 0.0), ("-eps0.01", 0.01))),
     Case("exact", "300-d2", partial(clouds, 300, 2)),
     *(Case("line", f"10000-d1-p{p}", partial(clouds, 10_000, 1), power=p) for p in (1, 2)),
     Case("sliced", "500-d16", partial(clouds, 500, 16)),

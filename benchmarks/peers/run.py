@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times other libraries beside OT: the same input files, the same stopping rule, one run, one table.
 
-    python3 benchmarks/peers/run.py --ot PATH-TO-OT [--rows sinkhorn,points,papers,unbalanced,batch,exact,line,sliced] [--short] [--repeats 5]
+    python3 benchmarks/peers/run.py --ot PATH-TO-OT [--rows sinkhorn,points,papers,unbalanced,batch,pairwise,exact,line,sliced] [--short] [--repeats 5]
 
 Needs numpy over OpenBLAS or MKL, scipy and POT in the Python that runs it, and a Release build of benchmarks/OT.Benchmarks. Writes peers.md and peers.csv to
 benchmarks/results/<machine>/.
@@ -37,6 +37,7 @@ OURS = {
     "papers": ["sinkhorn"],
     "unbalanced": ["sinkhorn"],
     "batch": ["batch"],
+    "pairwise": ["pairwise"],
     "exact": ["network-simplex", "assignment"],
     "line": ["univariate", "univariate-distance"],
     "sliced": ["sliced"],
@@ -126,9 +127,9 @@ def table_rows(case, folder, options):
     for row in rows:
         row["ratio"] = row["median_s"] / min(ours) if ours and row["median_s"] else None
     # Exact answers are compared with the least cost found; entropic ones with the answer of least marginal error, as their costs may lie
-    # on either side of the limit; sliced ones not at all, their directions being random, nor batches, of which a peer solves a part.
+    # on either side of the limit; sliced ones not at all, their directions being random, nor batches and matrices, of which a peer solves a part.
     answered = [row for row in rows if row["cost"] is not None and row["converged"]]
-    if case.kind in ("batch", "sliced") or not answered:
+    if case.kind in ("batch", "pairwise", "sliced") or not answered:
         reference = None
     elif case.strength:
         reference = min(answered, key=lambda row: row["marginal_error"])["cost"]
@@ -228,6 +229,8 @@ is given as a fraction of the largest cost. Sliced distances use 500 random dire
 28 x 28 pixels) under squared Euclidean or city block costs, and an exponential law beside a mixture. Squared Euclidean costs are given to us as points, the
 others as the matrix that POT gets. `regot SSNS (as N POT iterations)` is no measurement of regot: it is N times the time of one POT iteration in
 this run, N being the ratio of the two once measured side by side on inputs of the same law, or on pictures of the MNIST set.
+
+`pairwise` is the matrix of exact costs, or of costs of entropic plans at an L1 error of 1e-6, between all pairs of pictures of 8 x 8 pixels; ours on all threads, POT in a loop.
 
 `unbalanced` has masses 1 and 1.3. POT's entropy is relative to the constant 1, ours to a x b: with C + epsilon (log a + log b) for C the problems are the
 same. Both plans are compared entry by entry with that of plain iterations to rounding: "L1 error" is the sum of all differences, and both solvers' thresholds are

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using OT.Accelerators.Blas;
+using OT.Accelerators.Mpi;
 using OT.Accelerators.Native;
 using OT.Backends;
 
@@ -9,9 +11,10 @@ namespace OT.Accelerators;
 public static class BackendCatalog
 {
     const string NoKernels = "this version has no kernels for it";
+    const string ManyDimensions = "it serves squared distances in many dimensions: ask for it by name";
 
     /// <summary>The names that <see cref="Open(string, int?, long?)"/> takes beside <c>auto</c>.</summary>
-    public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda"];
+    public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda", "mpi"];
 
     /// <summary>Opens a back end. The caller disposes it.</summary>
     /// <param name="name">One of <see cref="Names"/>, or <c>auto</c>, the default, for the best that is usable here: today <c>managed</c>.</param>
@@ -40,9 +43,22 @@ public static class BackendCatalog
             case "managed":
                 why = "asked for";
                 return new ManagedBackend(threads, memoryLimit);
+            case "mpi":
+                why = "asked for";
+                var ranks = MpiCommunicator.World();
+                return new DistributedBackend(new ManagedBackend(threads ?? ranks.Threads, memoryLimit), ranks);
+            case "opencl":
+                why = "asked for";
+                return new Gpu.OpenCl.OpenClBackend(memoryLimit);
+            case "cuda" when DescribeCuda().IsUsable:
+                why = "asked for";
+                return new Gpu.Cuda.CudaBackend(memoryLimit);
             case "native":
                 why = "asked for";
                 return new NativeBackend(threads, memoryLimit);
+            case "blas":
+                why = "asked for";
+                return new BlasBackend(threads, memoryLimit);
             default:
                 if (!Names.Contains(name, StringComparer.Ordinal))
                     throw new ArgumentException(
@@ -65,8 +81,9 @@ public static class BackendCatalog
         {
             "native" => DescribeNative(),
             "blas" => DescribeLibrary(name, SystemLibraries.Blas, SystemLibraries.BlasVersion),
-            "opencl" => DescribeLibrary(name, SystemLibraries.OpenCl, _ => null),
-            "cuda" => DescribeLibrary(name, SystemLibraries.Cuda, SystemLibraries.CudaVersion),
+            "mpi" => DescribeMpi(),
+            "opencl" => DescribeOpenCl(),
+            "cuda" => DescribeCuda(),
             _ => DescribeManaged(),
         };
 
@@ -94,6 +111,68 @@ public static class BackendCatalog
         return library.Found ? candidate with { IsUsable = true, Reason = "its library was found" } : candidate;
     }
 
+    static BackendCandidate DescribeMpi()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(LibOtMpi.Library);
+        return new BackendCandidate
+        {
+            Name = "mpi",
+            IsFound = library.Found,
+            IsUsable = library.Found,
+            Version = library.Found ? MpiCommunicator.Library : null,
+            Reason = library.Found
+                ? "over the managed back end of each process that mpirun starts"
+                : "libot_mpi is built where CMake finds an MPI for C, and needs that MPI where it runs",
+            Attempts = library.Attempts,
+        };
+    }
+
+    static BackendCandidate DescribeOpenCl()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(SystemLibraries.OpenCl);
+        BackendCandidate found = Found("opencl", library.Attempts, null);
+        if (!library.Found)
+            return found;
+        ImmutableArray<string> devices = Gpu.OpenCl.OpenClBackend.Devices();
+        return devices.IsEmpty
+            ? found with
+            {
+                Reason = "found, but no driver has registered a device",
+            }
+            : found with
+            {
+                IsUsable = true,
+                Version = devices[0],
+                Reason = $"{devices.Length} device{(devices.Length == 1 ? "" : "s")}",
+            };
+    }
+
+    static BackendCandidate DescribeCuda()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(SystemLibraries.Cuda);
+        BackendCandidate found = Found(
+            "cuda",
+            library.Attempts,
+            library.Found ? SystemLibraries.CudaVersion(library.Handle) : null
+        );
+        if (!library.Found)
+            return found;
+        try
+        {
+            ImmutableArray<string> devices = Gpu.Cuda.CudaBackend.Devices();
+            return found with
+            {
+                IsUsable = true,
+                Version = $"{devices[0]}, {found.Version}",
+                Reason = $"{devices.Length} device{(devices.Length == 1 ? "" : "s")}",
+            };
+        }
+        catch (BackendException e)
+        {
+            return found with { Reason = e.Message };
+        }
+    }
+
     static BackendCandidate DescribeLibrary(string name, NativeLibraryName library, Func<nint, string?> version)
     {
         (ImmutableArray<LoadAttempt> attempts, string? text) = NativeLoader.Probe(library, version);
@@ -107,9 +186,12 @@ public static class BackendCatalog
         {
             Name = name,
             IsFound = found,
-            IsUsable = false,
+            IsUsable = found && name is "blas",
             Version = version,
-            Reason = found ? $"found, but {NoKernels}" : "its library was not found",
+            Reason =
+                !found ? "its library was not found"
+                : name is "blas" ? ManyDimensions
+                : $"found, but {NoKernels}",
             Attempts = attempts,
         };
     }

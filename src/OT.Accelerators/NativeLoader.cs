@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using OT.Accelerators.Mpi;
 using OT.Accelerators.Native;
 
 namespace OT.Accelerators;
@@ -65,9 +66,13 @@ static class NativeLoader
 
     static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
     {
-        if (!string.Equals(name, LibOt.Library.Name, StringComparison.Ordinal))
+        NativeLibraryName? library = Array.Find(
+            [LibOt.Library, LibOtMpi.Library, SystemLibraries.OpenCl],
+            own => string.Equals(own.Name, name, StringComparison.Ordinal)
+        );
+        if (library is null)
             return 0;
-        Opened result = Open(LibOt.Library);
+        Opened result = Open(library);
         return result.Found
             ? result.Handle
             : throw new DllNotFoundException($"'{name}' was not found. Tried: {string.Join("; ", result.Attempts)}.");

@@ -31,7 +31,7 @@ sealed class BatchCommand(TransportArguments arguments, ParseResult parse, Sessi
         };
         if (parse.GetValue(arguments.MaxIterations) is { } most)
             options = options with { MaxIterations = (int)most };
-        var outputs = new Outputs(arguments, parse);
+        var outputs = new Outputs(arguments, parse, console.Writes);
         console.Progress.Phase = "solving";
         SinkhornBatchResult result = new SinkhornBatch(options, (int?)parse.GetValue(arguments.Threads)).Solve(
             batch,

@@ -18,6 +18,7 @@ static class CommandLine
     /// <param name="output">Receives the result.</param>
     /// <param name="error">Receives messages, and progress where <paramref name="showProgress"/>.</param>
     /// <param name="showProgress">Whether <paramref name="error"/> is a terminal.</param>
+    /// <param name="ranks">The processes of an MPI job that all run this; null for a process by itself.</param>
     /// <param name="cancellation">Ctrl-C.</param>
     public static int Run(
         IReadOnlyList<string> args,
@@ -25,10 +26,11 @@ static class CommandLine
         TextWriter output,
         TextWriter error,
         bool showProgress = false,
+        RankSession? ranks = null,
         CancellationToken cancellation = default
     )
     {
-        var console = new Session(standardInput, output, error, showProgress, cancellation);
+        var console = new Session(standardInput, output, error, showProgress, cancellation, ranks);
         // A file may be called @points.csv: no response files.
         ParseResult parse = Root(console)
             .Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
@@ -106,6 +108,11 @@ static class CommandLine
             "L1 error of both marginals that passes, relative to the mass; 1e-6 when left out.";
         certify.SetAction(parse => console.Run(() => new CertifyCommand(certifyArguments, parse, console).Run()));
         root.Add(certify);
+
+        var pairwiseArguments = new PairwiseArguments();
+        Command pairwise = pairwiseArguments.Command();
+        pairwise.SetAction(parse => console.Run(() => new PairwiseCommand(pairwiseArguments, parse, console).Run()));
+        root.Add(pairwise);
 
         var backends = new Command("backends", "What was found, what was not, and why.");
         backends.SetAction(_ =>

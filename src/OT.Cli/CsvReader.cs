@@ -16,6 +16,7 @@ sealed class CsvReader
     string[]? _header;
     int _columns;
     int _line;
+    int _headerLine;
     double[] _values = new double[1024];
     int _count;
     readonly List<int> _lines = [];
@@ -73,6 +74,131 @@ sealed class CsvReader
         }
     }
 
+    /// <summary>Lines that end in a part of a file: what the parts before must tell for this one to know its first line's number.</summary>
+    public static long CountLines(string path, int part, int parts, CancellationToken cancellation)
+    {
+        using FileStream stream = TableReader.Open(path);
+        (long start, long end) = Bytes(stream.Length, part, parts);
+        stream.Position = start;
+        var buffer = new byte[1 << 16];
+        long lines = 0;
+        while (stream.Position < end)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int got = stream.Read(buffer, 0, (int)Math.Min(buffer.Length, end - stream.Position));
+            if (got == 0)
+                break;
+            lines += buffer.AsSpan(0, got).Count((byte)'\n');
+        }
+        return lines;
+    }
+
+    /// <summary>The rows whose lines begin in a part of a file; null for none. Separator and header are those of the file's first lines.</summary>
+    /// <param name="path">A file, not a pipe.</param>
+    /// <param name="part">Which part of its bytes, from 0.</param>
+    /// <param name="parts">How many parts there are.</param>
+    /// <param name="linesBefore">Lines that end in the parts before.</param>
+    /// <param name="cancellation">Watched once per buffer.</param>
+    public static Table? ReadPart(string path, int part, int parts, int linesBefore, CancellationToken cancellation = default)
+    {
+        using FileStream stream = TableReader.Open(path);
+        (long start, long end) = Bytes(stream.Length, part, parts);
+        var reader = new CsvReader(path);
+        // The file's head, which every part goes by; the row in it, if there is one, belongs to the part where it lies.
+        using (var head = new LineSource(stream, 0))
+        {
+            while (reader._columns == 0 && head.TryNext(out ReadOnlySpan<byte> line, out _))
+                reader.Line(line);
+        }
+        (reader._count, reader._line) = (0, linesBefore);
+        reader._lines.Clear();
+        using var lines = new LineSource(stream, start);
+        if (start > 0 && lines.IsInsideLine() && lines.TryNext(out _, out _))
+            reader._line++;
+        int headerLine = reader._headerLine;
+        while (lines.TryNext(out ReadOnlySpan<byte> line, out long at) && at < end)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (reader._line + 1 == headerLine)
+                reader._line++;
+            else
+                reader.Line(line);
+        }
+        return reader._lines.Count == 0 ? null : reader.ToTable();
+    }
+
+    static (long Start, long End) Bytes(long length, int part, int parts) =>
+        ((long)((Int128)length * part / parts), (long)((Int128)length * (part + 1) / parts));
+
+    /// <summary>Lines of a file from a place on, and where each begins.</summary>
+    sealed class LineSource(FileStream stream, long position) : IDisposable
+    {
+        byte[] _buffer = ArrayPool<byte>.Shared.Rent(1 << 16);
+        int _from;
+        int _to;
+        long _position = position;
+
+        /// <summary>Whether the place is within a line that began before it.</summary>
+        public bool IsInsideLine()
+        {
+            stream.Position = _position - 1;
+            return stream.ReadByte() != '\n';
+        }
+
+        public bool TryNext(out ReadOnlySpan<byte> line, out long start)
+        {
+            start = _position;
+            int searched = 0;
+            while (true)
+            {
+                int end = _buffer.AsSpan(_from + searched, _to - _from - searched).IndexOf((byte)'\n');
+                if (end >= 0)
+                {
+                    line = Take(searched + end, 1);
+                    break;
+                }
+                searched = _to - _from;
+                if (!Fill())
+                {
+                    line = Take(searched, 0);
+                    if (searched == 0)
+                        return false;
+                    break;
+                }
+            }
+            if (start == 0 && line.StartsWith(Encoding.UTF8.Preamble))
+                line = line[Encoding.UTF8.Preamble.Length..];
+            return true;
+        }
+
+        ReadOnlySpan<byte> Take(int length, int ending)
+        {
+            ReadOnlySpan<byte> line = _buffer.AsSpan(_from, length);
+            _from += length + ending;
+            _position += length + ending;
+            return line;
+        }
+
+        bool Fill()
+        {
+            _buffer.AsSpan(_from, _to - _from).CopyTo(_buffer);
+            (_from, _to) = (0, _to - _from);
+            if (_to == _buffer.Length)
+            {
+                byte[] larger = ArrayPool<byte>.Shared.Rent(_buffer.Length * 2);
+                _buffer.CopyTo(larger, 0);
+                ArrayPool<byte>.Shared.Return(_buffer);
+                _buffer = larger;
+            }
+            stream.Position = _position + _to;
+            int got = stream.Read(_buffer, _to, _buffer.Length - _to);
+            _to += got;
+            return got > 0;
+        }
+
+        public void Dispose() => ArrayPool<byte>.Shared.Return(_buffer);
+    }
+
     Table ToTable()
     {
         if (_lines.Count == 0)
@@ -102,7 +228,7 @@ sealed class CsvReader
                     throw new InputException(
                         $"{_name}, line {_line}, column 1: '{Shown(Encoding.UTF8.GetBytes(fields[0]))}': every field must be a number."
                     );
-                _header = fields;
+                (_header, _headerLine) = (fields, _line);
                 return;
             }
         }

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using OT.Accelerators;
 using OT.Backends;
 using OT.Geometries;
 using OT.Problems;
@@ -15,14 +14,10 @@ sealed class DivergenceCommand(TransportArguments arguments, ParseResult parse, 
     public int Run()
     {
         bool json = parse.GetValue(arguments.Json);
-        var outputs = new Outputs(arguments, parse);
+        var outputs = new Outputs(arguments, parse, console.Writes);
         ProblemInput input = new ProblemInput(arguments, parse, console.OpenReader()).ReadFiles();
         Precision precision = TransportArguments.ParsePrecision(parse.GetValue(arguments.Precision) ?? "double");
-        using IBackend backend = BackendCatalog.Open(
-            parse.GetValue(arguments.Backend) ?? "auto",
-            (int?)parse.GetValue(arguments.Threads),
-            parse.GetValue(arguments.Memory)
-        );
+        using IBackend backend = Backends.Open(arguments, parse, console.Ranks?.Ranks);
         console.Progress.Phase = "solving";
         long start = Stopwatch.GetTimestamp();
         LinearProblem problem = WithPenalty(input.Build(entropic: true));
@@ -41,7 +36,7 @@ sealed class DivergenceCommand(TransportArguments arguments, ParseResult parse, 
             Iterations = result.Iterations,
             Epsilon = result.Epsilon,
             Backend = result.Backend.Length > 0 ? result.Backend : backend.Name,
-            Precision = precision == Precision.Float32 ? "single" : "double",
+            Precision = TransportArguments.NameOf(precision),
             Threads = backend.Threads,
             Rows = problem.Geometry.Rows,
             Columns = problem.Geometry.Columns,
@@ -57,7 +52,7 @@ sealed class DivergenceCommand(TransportArguments arguments, ParseResult parse, 
                 report.Write(console.Output, json);
             return CommandLine.Infeasible;
         }
-        bool evaluated = double.IsFinite(result.Value) && !console.Cancellation.IsCancellationRequested;
+        bool evaluated = double.IsFinite(result.Value) && !console.AnyInterrupted;
         PointGradient? points = null;
         if (evaluated)
         {

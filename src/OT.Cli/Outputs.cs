@@ -20,9 +20,17 @@ sealed class Outputs
     readonly string? _plot;
     readonly string? _gradient;
     readonly string? _trace;
+    readonly bool _traces;
 
-    public Outputs(TransportArguments arguments, ParseResult parse)
+    /// <summary>Checks that each can be written, before the work.</summary>
+    /// <param name="arguments">Where they are named.</param>
+    /// <param name="parse">The command line.</param>
+    /// <param name="writes">Whether this process writes: of several only one does.</param>
+    public Outputs(TransportArguments arguments, ParseResult parse, bool writes = true)
     {
+        _traces = parse.GetValue(arguments.Trace) is not null;
+        if (!writes)
+            return;
         _plan = parse.GetValue(arguments.Plan);
         _potentials = parse.GetValue(arguments.Potentials);
         _plot = parse.GetValue(arguments.Plot);
@@ -116,7 +124,7 @@ sealed class Outputs
     }
 
     /// <summary>Whether every iteration is to be noted.</summary>
-    public bool Traces => _trace is not null;
+    public bool Traces => _traces;
 
     /// <summary>Writes the errors on the way where a file is wanted.</summary>
     public void WriteTrace(Trace trace)
@@ -289,7 +297,7 @@ sealed class Outputs
     }
 
     /// <summary>Refuses, before the work, a file that could not be written after it.</summary>
-    static void Check(string? path, string option, string rule, params ReadOnlySpan<string> extensions)
+    public static void Check(string? path, string option, string rule, params ReadOnlySpan<string> extensions)
     {
         if (path is null)
             return;

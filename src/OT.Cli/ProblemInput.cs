@@ -1,4 +1,5 @@
 using System.CommandLine;
+using OT.Accelerators.Mpi;
 using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
@@ -31,21 +32,18 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
             }
             A = Weights(reader.Read(source), null);
             B = Weights(reader.Read(target), null);
-            Table costs = reader.Read(matrix);
-            if (costs.Rows != A.Count || costs.Columns != B.Count)
+            (Table? costs, int rows, int columns) = reader.ReadPart(matrix, CheckCosts);
+            if (rows != A.Count || columns != B.Count)
             {
                 throw new InputException(
-                    $"{matrix}: {costs.Rows} x {costs.Columns} costs for {A.Count} weights in {source} and {B.Count} in {target}: the counts must agree."
+                    $"{matrix}: {rows} x {columns} costs for {A.Count} weights in {source} and {B.Count} in {target}: the counts must agree."
                 );
             }
-            costs.Require(
-                cost => !double.IsNaN(cost) && !double.IsNegativeInfinity(cost),
-                "a cost must be finite, or inf to forbid the pair"
-            );
+            IsSharded = reader.Ranks is not null;
             _geometry = () =>
-                costs.Singles is { } singles
-                    ? new CostMatrix(costs.Rows, costs.Columns, singles)
-                    : new CostMatrix(costs.Rows, costs.Columns, costs.ToDoubles());
+                reader.Ranks is { } ranks ? ShardedCosts.FromPortions(ranks, columns, costs?.ToDoubles() ?? [])
+                : costs!.Singles is { } singles ? new CostMatrix(rows, columns, singles)
+                : new CostMatrix(rows, columns, costs.ToDoubles());
             return this;
         }
         GroundCost cost = Cost(power);
@@ -70,6 +68,15 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
         };
         return this;
     }
+
+    static void CheckCosts(Table costs) =>
+        costs.Require(
+            cost => !double.IsNaN(cost) && !double.IsNegativeInfinity(cost),
+            "a cost must be finite, or inf to forbid the pair"
+        );
+
+    /// <summary>Whether the costs lie with several processes.</summary>
+    public bool IsSharded { get; private set; }
 
     public Measure A { get; private set; } = null!;
 
@@ -127,11 +134,7 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
             return TransportArguments.ParseCost(name ?? "sqeuclidean");
         if (p < 1)
             throw new InputException(FormattableString.Invariant($"--p {p}: the order of a distance must be at least 1."));
-        if (name is "sqeuclidean" or "half-sqeuclidean" or "cosine")
-            throw new InputException(
-                $"--cost {name}: is no distance, so it has no W_p: give euclidean, cityblock, chebyshev, sphere or minkowski:P, or use 'ot solve'."
-            );
-        Metric = TransportArguments.ParseCost(name ?? "euclidean");
+        Metric = TransportArguments.ParseDistance(name ?? "euclidean");
         return Metric.ToPower(p);
     }
 
@@ -164,7 +167,7 @@ sealed class ProblemInput(TransportArguments arguments, ParseResult parse, Table
         return Weights(weights, points);
     }
 
-    static Measure Weights(Table table, Matrix? points)
+    public static Measure Weights(Table table, Matrix? points)
     {
         if (table.Rows != 1 && table.Columns != 1)
             throw new InputException($"{table.Name}: {table.Rows} x {table.Columns} numbers: weights are one row or one column.");

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using OT.Accelerators.Mpi;
 using OT.Cli;
 
 // The first interrupt asks for a stop, with what there is written; a second one ends the process.
@@ -10,4 +11,13 @@ void Stop(PosixSignalContext context)
 }
 using PosixSignalRegistration keyboard = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-return CommandLine.Run(args, Console.OpenStandardInput, Console.Out, Console.Error, !Console.IsErrorRedirected, interrupt.Token);
+return MpiCommunicator.LaunchedSize > 1
+    ? RankedProgram.Run(args, interrupt.Token)
+    : CommandLine.Run(
+        args,
+        Console.OpenStandardInput,
+        Console.Out,
+        Console.Error,
+        !Console.IsErrorRedirected,
+        cancellation: interrupt.Token
+    );

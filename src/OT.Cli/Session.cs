@@ -12,7 +12,8 @@ sealed class Session(
     TextWriter output,
     TextWriter error,
     bool showProgress,
-    CancellationToken cancellation
+    CancellationToken cancellation,
+    RankSession? ranks = null
 )
 {
     /// <summary>How long an interrupted phase may take to come to a result by itself; what is left of half a second starts and ends the process.</summary>
@@ -28,10 +29,20 @@ sealed class Session(
 
     public ProgressSink Progress { get; } = new();
 
+    /// <summary>The processes that all run this command; null for one by itself.</summary>
+    public RankSession? Ranks => ranks;
+
+    /// <summary>Whether this process writes files: of several the first one.</summary>
+    public bool Writes => ranks?.Writes ?? true;
+
+    /// <summary>Whether an interrupt has come, to any process. Collective.</summary>
+    public bool AnyInterrupted =>
+        ranks is null ? cancellation.IsCancellationRequested : ranks.Ranks.Any(cancellation.IsCancellationRequested);
+
     /// <summary>What an abandoned run writes to the output; set once the command is known.</summary>
     public Action<TextWriter>? OnAbandon { get; set; }
 
-    public TableReader OpenReader() => new(standardInput, cancellation);
+    public TableReader OpenReader() => new(standardInput, cancellation, ranks?.Ranks);
 
     /// <summary>Claims the output; false when the run has been abandoned.</summary>
     public bool TryClaimOutput() => Interlocked.Exchange(ref _claimed, 1) == 0;
@@ -76,7 +87,7 @@ sealed class Session(
         OnAbandon?.Invoke(output);
         output.Flush();
         Say("ot: interrupted before there was a result.");
-        return CommandLine.StoppedEarly;
+        return ranks is null ? CommandLine.StoppedEarly : RankSession.Abandoned;
     }
 
     int Guarded(Func<int> work)
@@ -88,6 +99,11 @@ sealed class Session(
         catch (OperationCanceledException)
         {
             return TryClaimOutput() ? Guarded(Abandon) : CommandLine.StoppedEarly;
+        }
+        catch (Exception e) when (ranks is not null)
+        {
+            ranks.Ranks.GiveUp($"ot: {CommandLine.Describe(e)}", CommandLine.BadInput, ranks.Error);
+            return CommandLine.BadInput;
         }
         catch (Exception e)
         {

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
-using OT.Accelerators;
+using OT.Accelerators.Mpi;
 using OT.Backends;
 using OT.IO;
 using OT.Problems;
@@ -26,18 +26,20 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
     /// <summary>Pairs from which one iteration takes a noticeable time.</summary>
     const long LargePairs = 1_000_000_000;
 
-    static readonly TimeSpan CheckpointInterval = TimeSpan.FromSeconds(5);
+    TimeSpan CheckpointInterval => TimeSpan.FromSeconds(parse.GetValue(arguments.CheckpointEvery) ?? 5);
 
     readonly bool _json = parse.GetValue(arguments.Json);
     readonly Trace _trace = new(console.Progress);
     readonly Lock _writing = new();
+    bool _saveFailed;
     volatile SinkhornState? _state;
     long _stateSaved = Stopwatch.GetTimestamp();
+    DistributedBackend? _distributed;
 
     public int Run()
     {
         (string asked, bool entropic) = Method();
-        var outputs = new Outputs(arguments, parse);
+        var outputs = new Outputs(arguments, parse, console.Writes);
         console.OnAbandon = output =>
         {
             WriteState(outputs);
@@ -54,11 +56,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         ProblemInput input = new ProblemInput(arguments, parse, console.OpenReader()).ReadFiles(power);
         Precision precision = TransportArguments.ParsePrecision(parse.GetValue(arguments.Precision) ?? "double");
         SinkhornState? resumed = parse.GetValue(arguments.Resume) is { } path ? ReadState(path, input) : null;
-        using IBackend backend = BackendCatalog.Open(
-            parse.GetValue(arguments.Backend) ?? "auto",
-            (int?)parse.GetValue(arguments.Threads),
-            parse.GetValue(arguments.Memory)
-        );
+        using IBackend backend = Backends.Open(arguments, parse, console.Ranks?.Ranks);
+        _distributed = backend as DistributedBackend;
 
         console.Progress.Phase = "solving";
         long start = Stopwatch.GetTimestamp();
@@ -68,6 +67,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             throw new InputException(
                 $"--method assignment: {problem.A.Count} sources and {problem.B.Count} targets: it needs as many, with equal weights."
             );
+        if (_distributed is not null)
+            Backends.RefuseInRanks(arguments, parse, Name(method), input.IsSharded);
         TransportResult result = Solve(problem, method, backend, precision, resumed, outputs);
         bool onBackend = entropic || method == TransportMethod.MirrorSinkhorn;
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -90,7 +91,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 !onBackend ? "managed"
                 : result.Backend.Length > 0 ? result.Backend
                 : backend.Name,
-            Precision = entropic && precision == Precision.Float32 ? "single" : "double",
+            Precision = entropic ? TransportArguments.NameOf(precision) : "double",
             Threads = onBackend ? backend.Threads : 1,
             Rows = problem.Geometry.Rows,
             Columns = problem.Geometry.Columns,
@@ -152,16 +153,16 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                     result.Epsilon,
                     _state?.Relaxation ?? 1,
                     result.Errors,
-                    string.Equals(report.Precision, "single", StringComparison.Ordinal)
-                        ? OT.Backends.Precision.Float32
-                        : OT.Backends.Precision.Float64
-                );
+                    TransportArguments.ParsePrecision(report.Precision ?? "double")
+                )
+                {
+                    Problem = _state?.Problem ?? 0,
+                };
             }
-            lock (_writing)
-                Checkpoint.Save(path, _state);
+            Save(path, _state);
         }
         // The files come first: one that cannot be written leaves no report of a success behind.
-        bool interrupted = console.Cancellation.IsCancellationRequested;
+        bool interrupted = console.AnyInterrupted;
         outputs.Write(result, interrupted, console.Error);
         outputs.WriteTrace(_trace);
         report.Write(console.Output, _json);
@@ -172,7 +173,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
     Certificate? Certify(TransportResult result)
     {
         long pairs = (long)result.Plan.Rows * result.Plan.Columns;
-        bool stopped = console.Cancellation.IsCancellationRequested || result.Status == SolverStatus.Cancelled;
+        bool stopped = console.AnyInterrupted || result.Status == SolverStatus.Cancelled;
         if (
             pairs > CertifiedPairs
             || (stopped && pairs > InterruptPairs)
@@ -182,13 +183,10 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         console.Progress.Phase = "certifying";
         try
         {
-            return Certificate.Verify(
-                result.Problem,
-                result.Plan,
-                result.Potentials,
-                console.Progress,
-                stopped ? CancellationToken.None : console.Cancellation
-            );
+            CancellationToken watched = stopped ? CancellationToken.None : console.Cancellation;
+            return _distributed is not null
+                ? _distributed.Verify(result.Problem, result.Plan, result.Potentials, console.Progress, watched)
+                : Certificate.Verify(result.Problem, result.Plan, result.Potentials, console.Progress, watched);
         }
         catch (OperationCanceledException)
         {
@@ -314,6 +312,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 arguments.RhoTarget,
                 arguments.Penalty,
                 arguments.Checkpoint,
+                arguments.CheckpointEvery,
                 arguments.Resume,
             ];
             Refuse([.. others, arguments.Precision], "sparse-newton: give --method sinkhorn.");
@@ -336,6 +335,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             arguments.RhoTarget,
             arguments.Penalty,
             arguments.Checkpoint,
+            arguments.CheckpointEvery,
             arguments.Resume,
             arguments.Threads,
             arguments.Backend,
@@ -421,9 +421,28 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         _state = state;
         if (path is null || Stopwatch.GetElapsedTime(_stateSaved) < CheckpointInterval)
             return;
-        lock (_writing)
-            Checkpoint.Save(path, state);
+        Save(path, state);
         _stateSaved = Stopwatch.GetTimestamp();
+    }
+
+    /// <summary>Replaces the checkpoint. Where that fails, a full disk or a lost folder, the one before is kept, and the solve is worth more than either: it goes on.</summary>
+    void Save(string path, SinkhornState state)
+    {
+        if (!console.Writes)
+            return;
+        try
+        {
+            lock (_writing)
+                Checkpoint.Save(path, state);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            if (!_saveFailed)
+                console.Error.WriteLine(
+                    $"ot: --checkpoint {path}: not written, and the one before is kept. {CommandLine.OneLine(e)}"
+                );
+            _saveFailed = true;
+        }
     }
 
     /// <summary>What an abandoned run leaves: its latest state, from which it can go on.</summary>
@@ -432,10 +451,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         if (_state is not { } state)
             return;
         if (parse.GetValue(arguments.Checkpoint) is { } path)
-        {
-            lock (_writing)
-                Checkpoint.Save(path, state);
-        }
+            Save(path, state);
         outputs.WritePotentials(state.Potentials);
     }
 

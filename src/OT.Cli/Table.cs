@@ -22,7 +22,31 @@ sealed class Table
     Table(string name, int rows, int columns, double[]? values, float[]? singles) =>
         (Name, Rows, Columns, _values, _singles) = (name, rows, columns, values, singles);
 
+    /// <summary>Numbers put together from parts.</summary>
+    public static Table Of(
+        string name,
+        string[]? header,
+        int rows,
+        int columns,
+        double[]? values,
+        float[]? singles,
+        int[]? lines
+    ) => lines is null ? new(name, rows, columns, values, singles) : new(name, header, columns, values!, lines);
+
+    /// <summary>Some of the rows, counted from 0 again.</summary>
+    public Table Part(int start, int end) =>
+        new(
+            Name,
+            end - start,
+            Columns,
+            _values?[(start * Columns)..(end * Columns)],
+            _singles?[(start * Columns)..(end * Columns)]
+        );
+
     public string Name { get; }
+
+    /// <summary>The line of each row of a text file, from 1; null for an array.</summary>
+    public int[]? Lines => _lines;
 
     public string[]? Header { get; }
 

@@ -1,14 +1,156 @@
+using System.Collections.Immutable;
+using OT.Accelerators.Mpi;
 using OT.IO;
 
 namespace OT.Cli;
 
 /// <summary>Opens what the command line names: text, .npy, .npz or .npz:member, or <c>-</c> for standard input.</summary>
-sealed class TableReader(Func<Stream> standardInput, CancellationToken cancellation)
+/// <remarks>Several processes read a text or .npy file together: each the lines or rows of its own part of the bytes, which are then gathered.</remarks>
+sealed class TableReader(Func<Stream> standardInput, CancellationToken cancellation, MpiCommunicator? ranks = null)
 {
     const string ArchiveMember = ".npz:";
     bool _inputTaken;
 
-    public Table Read(string path)
+    /// <summary>The processes that read together; null for one by itself.</summary>
+    public MpiCommunicator? Ranks => ranks;
+
+    public Table Read(string path) => ranks is null ? ReadHere(path) : Gathered(path, ReadOwn(path));
+
+    /// <summary>This process's rows, null for none, and the shape of the whole; all rows for a process by itself.</summary>
+    public (Table? Own, int Rows, int Columns) ReadPart(string path, Action<Table> check)
+    {
+        Table? own = ranks is null ? ReadHere(path) : ReadOwn(path);
+        string? failure = null;
+        try
+        {
+            if (own is not null)
+                check(own);
+        }
+        catch (InputException e) when (ranks is not null)
+        {
+            failure = e.Message;
+        }
+        if (ranks is null)
+            return (own, own!.Rows, own.Columns);
+        Settle(failure);
+        long[] shapes = ranks.Gather<long>([own?.Rows ?? 0, own?.Columns ?? 0]);
+        long rows = 0,
+            columns = 0;
+        for (int r = 0; r < shapes.Length; r += 2)
+            (rows, columns) = (rows + shapes[r], Math.Max(columns, shapes[r + 1]));
+        return (own, (int)rows, (int)columns);
+    }
+
+    /// <summary>This rank's rows of a file; null where there are none.</summary>
+    Table? ReadOwn(string path)
+    {
+        Table? own = null;
+        string? failure = null;
+        long lines = 0;
+        Kind kind = default;
+        void Try(Action read)
+        {
+            try
+            {
+                read();
+            }
+            catch (Exception e)
+                when (e
+                        is InputException
+                            or InvalidDataException
+                            or IOException
+                            or UnauthorizedAccessException
+                            or ArgumentException
+                )
+            {
+                failure = CommandLine.OneLine(e);
+            }
+            Settle(failure);
+        }
+        Try(() =>
+        {
+            if (path is "-")
+                standardInput().Dispose(); // says why not
+            kind = KindOf(path);
+            if (kind == Kind.Text)
+                lines = CsvReader.CountLines(path, ranks!.Rank, ranks.Size, cancellation);
+        });
+        long[] before = ranks!.Gather<long>([lines]);
+        Try(() =>
+        {
+            if (kind == Kind.Text)
+                own = CsvReader.ReadPart(path, ranks.Rank, ranks.Size, (int)before.Take(ranks.Rank).Sum(), cancellation);
+            else if (kind == Kind.Array)
+            {
+                ImmutableArray<int> shape = NpyFile.ReadShape(path);
+                (int start, int end) = shape.Length is 1 or 2 ? ranks.RowsOf(shape[0]) : (0, 0);
+                own =
+                    shape.Length is not (1 or 2) ? ReadHere(path)
+                    : end == start ? null
+                    : Table.Of(NpyFile.ReadRows(path, start, end - start), path);
+            }
+            else
+            {
+                Table whole = ReadHere(path);
+                (int start, int end) = ranks.RowsOf(whole.Rows);
+                own = end == start ? null : whole.Part(start, end);
+            }
+        });
+        return own;
+    }
+
+    Table Gathered(string path, Table? own)
+    {
+        bool single = own?.Singles is not null;
+        string[]? header = HeaderOf(own);
+        bool allSingle = ranks!.Gather<bool>([own is null || single]).All(yes => yes) && ranks.Any(single);
+        int columns = ranks.Gather<int>([own?.Columns ?? 0]).Max();
+        int[] lines = ranks.Gather<int>(own?.Lines ?? []);
+        float[]? singles = allSingle ? ranks.Gather<float>(own?.Singles ?? []) : null;
+        double[]? values = allSingle ? null : ranks.Gather<double>(own?.ToDoubles() ?? []);
+        int rows = columns == 0 ? 0 : (singles?.Length ?? values!.Length) / columns;
+        if (rows == 0)
+            throw new InputException($"{path}: is empty: at least one row of numbers is wanted.");
+        return Table.Of(path, header, rows, columns, values, singles, lines.Length == rows ? lines : null);
+    }
+
+    /// <summary>The header, which a rank without rows has not seen.</summary>
+    string[]? HeaderOf(Table? own)
+    {
+        const char separator = '\n'; // no field has it
+        char[] all = ranks!.Gather<char>(string.Join(separator, own?.Header ?? []), out long[] counts);
+        int rank = Array.FindIndex(counts, count => count > 0);
+        return rank < 0 ? null : new string(all, 0, (int)counts[rank]).Split(separator);
+    }
+
+    void Settle(string? failure)
+    {
+        if (ranks!.FirstFailure(failure) is { } first)
+            throw new InputException(first);
+    }
+
+    enum Kind
+    {
+        Text,
+        Array,
+        Archive,
+    }
+
+    static Kind KindOf(string path)
+    {
+        if (path.LastIndexOf(ArchiveMember, StringComparison.Ordinal) > 0)
+            return Kind.Archive;
+        using FileStream stream = Open(path);
+        if (!stream.CanSeek)
+            throw new InputException($"{path}: is a pipe: several processes read files.");
+        Span<byte> start = stackalloc byte[NpyFile.Magic.Length];
+        ReadOnlySpan<byte> got = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
+        return got.StartsWith("PK"u8) || Path.GetExtension(path) is ".npz" ? Kind.Archive
+            : got.SequenceEqual(NpyFile.Magic) || Path.GetExtension(path) is ".npy" ? Kind.Array
+            : Kind.Text;
+    }
+
+    Table ReadHere(string path)
     {
         if (path is "-")
             return ReadInput();

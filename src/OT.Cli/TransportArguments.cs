@@ -97,7 +97,11 @@ sealed class TransportArguments
     public readonly Option<double?> TimeLimit = Positive("--time-limit", "SECONDS", "Wall-clock time of the solve at most.");
     public readonly Option<string?> Backend = Text("--backend", "NAME", "auto (default), or a name that 'ot backends' lists.");
     public readonly Option<long?> Threads = Whole("--threads", "N", 1, 4096, "Threads; all processors when left out.");
-    public readonly Option<string?> Precision = Text("--precision", "NAME", "double (default) or single: what sinkhorn streams.");
+    public readonly Option<string?> Precision = Text(
+        "--precision",
+        "NAME",
+        "double (default), single, or tf32 (single, with tensor cores where there are any): what sinkhorn streams."
+    );
     public readonly Option<long?> Memory = new("--memory")
     {
         HelpName = "BYTES",
@@ -121,6 +125,11 @@ sealed class TransportArguments
         "--checkpoint",
         "FILE.npz",
         "Where sinkhorn keeps its state while it runs."
+    );
+    public readonly Option<double?> CheckpointEvery = Positive(
+        "--checkpoint-every",
+        "SECONDS",
+        "How often the state is written; 5 when left out."
     );
     public readonly Option<string?> Resume = Text("--resume", "FILE.npz", "A state to go on from.");
     public readonly Option<bool> Json = new("--json") { Description = "One JSON object on standard output." };
@@ -186,7 +195,20 @@ sealed class TransportArguments
     {
         foreach (
             Option option in (ReadOnlySpan<Option>)
-                [Method, MaxIterations, TimeLimit, Backend, Threads, Precision, Memory, Plot, Trace, Checkpoint, Resume]
+                [
+                    Method,
+                    MaxIterations,
+                    TimeLimit,
+                    Backend,
+                    Threads,
+                    Precision,
+                    Memory,
+                    Plot,
+                    Trace,
+                    Checkpoint,
+                    CheckpointEvery,
+                    Resume,
+                ]
         )
             command.Add(option);
     }
@@ -214,6 +236,14 @@ sealed class TransportArguments
         };
     }
 
+    /// <summary>A cost that is a distance, so that there is a W_p of it.</summary>
+    public static GroundCost ParseDistance(string name) =>
+        name is "sqeuclidean" or "half-sqeuclidean" or "cosine"
+            ? throw new InputException(
+                $"--cost {name}: is no distance, so it has no W_p: give euclidean, cityblock, chebyshev, sphere or minkowski:P, or use 'ot solve'."
+            )
+            : ParseCost(name);
+
     public static EpsilonScale ParseScale(string name) =>
         name switch
         {
@@ -230,7 +260,17 @@ sealed class TransportArguments
         {
             "double" => OT.Backends.Precision.Float64,
             "single" => OT.Backends.Precision.Float32,
-            _ => throw new InputException($"--precision {name}: not known: there are double and single."),
+            "tf32" => OT.Backends.Precision.TensorFloat32,
+            _ => throw new InputException($"--precision {name}: not known: there are double, single and tf32."),
+        };
+
+    /// <summary>The name that <see cref="ParsePrecision"/> takes.</summary>
+    public static string NameOf(Precision precision) =>
+        precision switch
+        {
+            OT.Backends.Precision.Float32 => "single",
+            OT.Backends.Precision.TensorFloat32 => "tf32",
+            _ => "double",
         };
 
     public static Func<double, MarginalPenalty> ParsePenalty(string name) =>
@@ -241,7 +281,7 @@ sealed class TransportArguments
             _ => throw new InputException($"--penalty {name}: not known: there are kl and tv."),
         };
 
-    static Option<string?> Text(string name, string value, string description) =>
+    public static Option<string?> Text(string name, string value, string description) =>
         new(name) { HelpName = value, Description = description };
 
     static Option<double?> Positive(string name, string value, string description) =>
@@ -258,7 +298,7 @@ sealed class TransportArguments
             },
         };
 
-    static Option<long?> Whole(string name, string value, long low, long high, string description) =>
+    public static Option<long?> Whole(string name, string value, long low, long high, string description) =>
         new(name)
         {
             HelpName = value,

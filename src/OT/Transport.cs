@@ -166,11 +166,22 @@ public static class Transport
         var problem = new LinearProblem(new PointCloud(x, y, cost), a, b);
         if (!problem.MassesAgree)
             throw new ArgumentException($"The masses are {a.Mass:R} and {b.Mass:R}: a distance needs equal masses.", nameof(b));
-        return PoweredDistance(problem, cost, p, cancellation);
+        cancellation.ThrowIfCancellationRequested();
+        (double distance, TransportResult? stopped) = PoweredDistance(problem, cost, p, cancellation);
+        if (stopped?.Status == SolverStatus.Cancelled)
+            throw new OperationCanceledException(cancellation);
+        stopped?.EnsureConverged();
+        return distance;
     }
 
     /// <summary>Solves in a first unit, then in that of the longest way of the plan found, until the powers of that plan are in range.</summary>
-    static double PoweredDistance(LinearProblem problem, GroundCost cost, double p, CancellationToken cancellation)
+    /// <returns>The distance; NaN and the solve that did not converge, where one did not.</returns>
+    internal static (double Distance, TransportResult? Stopped) PoweredDistance(
+        LinearProblem problem,
+        GroundCost cost,
+        double p,
+        CancellationToken cancellation
+    )
     {
         const double resolved = 1e-280; // far above the smallest normal double: what underflows beside it is below rounding
         const int rounds = 200;
@@ -178,9 +189,8 @@ public static class Transport
         bool isLength = cost.DifferenceExponent == 1;
         if (isLength && cloud.Dimension == 1)
         {
-            cancellation.ThrowIfCancellationRequested();
             Measure b = problem.B.Scale(problem.A.Mass / problem.B.Mass);
-            return Univariate.Distance(cloud.Source.Values, problem.A.Weights, cloud.Target.Values, b.Weights, p);
+            return (Univariate.Distance(cloud.Source.Values, problem.A.Weights, cloud.Target.Values, b.Weights, p), null);
         }
         // Lengths scale with the points, by a power of two and so without rounding; the first unit is the longest side of their box.
         double scale = isLength ? PowerOfTwo(GroundCost.Chebyshev.Bound(cloud.Source, cloud.Target)) : 1;
@@ -196,11 +206,10 @@ public static class Transport
         for (int round = 0; round < rounds; round++)
         {
             TransportResult result = Solve(new LinearProblem(geometry, problem.A, problem.B), cancellation: cancellation);
-            if (result.Status == SolverStatus.Cancelled)
-                throw new OperationCanceledException(cancellation);
-            result.EnsureConverged();
+            if (!result.Converged)
+                return (double.NaN, result);
             if (result.TransportCost > resolved * problem.A.Mass)
-                return scale * unit * Math.Pow(result.TransportCost, 1 / p);
+                return (scale * unit * Math.Pow(result.TransportCost, 1 / p), null);
 
             SparseMatrix ways = result.Plan.ToSparse();
             if (isLength)
@@ -210,7 +219,7 @@ public static class Transport
             }
             unit = Longest(ways, x, y, cost);
             if (unit == 0)
-                return 0;
+                return (0, null);
             geometry = new PowerOfDistance(x, y, cost, p, unit);
         }
         throw new ArgumentException(
@@ -236,7 +245,8 @@ public static class Transport
     }
 
     /// <summary>The power of two next to a length, so that dividing by it is exact; 1 for 0.</summary>
-    static double PowerOfTwo(double length) => length > 0 ? Math.ScaleB(1, Math.Clamp(Math.ILogB(length), -1000, 1000)) : 1;
+    internal static double PowerOfTwo(double length) =>
+        length > 0 ? Math.ScaleB(1, Math.Clamp(Math.ILogB(length), -1000, 1000)) : 1;
 
     static double Positive(double unit) => unit > 0 ? unit : 1;
 

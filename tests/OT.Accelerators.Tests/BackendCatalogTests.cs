@@ -21,11 +21,16 @@ public sealed class BackendCatalogTests
     }
 
     [Theory]
-    [InlineData("blas")]
     [InlineData("opencl")]
     [InlineData("cuda")]
     public void GpuAskedGpuOrThrow(string name)
     {
+        if (BackendCatalog.Describe().Single(c => c.Name == name).IsUsable)
+        {
+            using IBackend backend = BackendCatalog.Open(name);
+            Assert.StartsWith(name, backend.Name, StringComparison.Ordinal);
+            return;
+        }
         var thrown = Assert.Throws<BackendException>(() => BackendCatalog.Open(name));
 
         Assert.Equal(name, thrown.Backend);
@@ -48,7 +53,8 @@ public sealed class BackendCatalogTests
         var candidates = BackendCatalog.Describe();
 
         Assert.Equal(BackendCatalog.Names, candidates.Select(c => c.Name));
-        Assert.All(candidates.Where(c => c.Name is "managed" or "native"), c => Assert.Equal(c.IsFound, c.IsUsable));
+        Assert.True(candidates[0].IsUsable);
+        Assert.All(candidates, c => Assert.True(c.IsFound || !c.IsUsable));
         foreach (BackendCandidate candidate in candidates.Where(c => c.Name != "managed"))
         {
             Assert.NotEmpty(candidate.Attempts);

@@ -228,7 +228,7 @@ sealed unsafe partial class NativeOperator<T> : FusedIteration
     }
 
     /// <summary>Whether exponents come from dot products: points, and an ε that is not lost in the rounding of their norms.</summary>
-    bool ByDots(double epsilon) => _cloud is not null && CentredCloud<T>.Resolves(_cloud, epsilon);
+    bool ByDots(double epsilon) => _cloud is not null && Centred.Resolves<T>(_cloud.MagnitudeBound, epsilon);
 
     /// <summary>The costs in the form that exponents are made from; of a matrix the one pointer that is not null.</summary>
     LibOt.Geometry Streamed(double* doubles, float* singles, double epsilon)

@@ -1,4 +1,5 @@
 using OT.Geometries;
+using OT.Numerics;
 
 namespace OT.Backends;
 
@@ -29,4 +30,7 @@ public interface IBackend : IDisposable
     /// <param name="cancellation">Watched by the operator once per row block.</param>
     /// <exception cref="BackendException">Memory or device is missing.</exception>
     ICostOperator Bind(Geometry geometry, Precision precision = Precision.Float64, CancellationToken cancellation = default);
+
+    /// <summary>The rows that this process looks at where solvers look at pairs without an operator; all of them unless several processes share the work.</summary>
+    internal IRowShare Share => RowShare.Whole;
 }

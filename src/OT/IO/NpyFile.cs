@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
@@ -29,6 +30,62 @@ public static class NpyFile
         return Read(stream, path, stream.CanSeek ? stream.Length : null);
     }
 
+    /// <summary>The length of each axis, from the header alone: what to divide before <see cref="ReadRows"/>.</summary>
+    /// <exception cref="InvalidDataException">The file is not a .npy file, or is cut short.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static ImmutableArray<int> ReadShape(string path)
+    {
+        using FileStream stream = File.OpenRead(path);
+        return [.. ReadHeader(stream, path, stream.CanSeek ? stream.Length : null).Shape];
+    }
+
+    /// <summary>Reads some rows, the first axis cut and the others whole, and of the file only their bytes.</summary>
+    /// <remarks>A file of more values than one array holds can be read so, piece by piece. Fortran order takes one read for each column, and the bytes of the rows twice.</remarks>
+    /// <param name="path">A file of one axis or more.</param>
+    /// <param name="start">The first row, from 0.</param>
+    /// <param name="count">How many, 0 included; start + count is at most the length of the first axis.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The rows are not in the file.</exception>
+    /// <exception cref="InvalidDataException">The file is not a .npy file, is cut short, or holds no rows of numbers.</exception>
+    /// <exception cref="IOException">The file cannot be read, or is a pipe.</exception>
+    public static NpyArray ReadRows(string path, int start, int count)
+    {
+        using FileStream stream = File.OpenRead(path);
+        if (!stream.CanSeek)
+            throw new IOException($"{path}: is a pipe: rows are read from a file.");
+        NpyHeader header = ReadHeader(stream, path, stream.Length);
+        if (header.Shape.Length == 0)
+            throw new InvalidDataException($"{path}: holds a single value: it has no rows.");
+        int rows = header.Shape[0];
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        if (start > rows - count)
+            throw new ArgumentOutOfRangeException(
+                nameof(count),
+                $"{path}: has {rows} rows: {start} + {count} are beyond its last."
+            );
+        long width = rows == 0 ? 0 : header.Count / rows;
+        long values = width * count;
+        if (values > Array.MaxLength || (header.FortranOrder && values * header.ItemSize > Array.MaxLength))
+            throw new InvalidDataException(
+                $"{path}: {count} rows of {width} values do not fit in one array: read fewer at once."
+            );
+        NpyHeader part = header with { Shape = [count, .. header.Shape[1..]] };
+        long body = stream.Position;
+        if (!header.FortranOrder)
+        {
+            stream.Position = body + (start * width * header.ItemSize);
+            return Body(stream, part, (int)values, path);
+        }
+        var runs = new byte[values * header.ItemSize];
+        int run = count * header.ItemSize;
+        for (int k = 0; k < width; k++)
+        {
+            stream.Position = body + ((((long)k * rows) + start) * header.ItemSize);
+            Fill(stream, runs.AsSpan(k * run, run), path);
+        }
+        return Body(new MemoryStream(runs), part, (int)values, path);
+    }
+
     /// <summary>Reads an array from a stream.</summary>
     /// <param name="stream">Left open, just behind the array.</param>
     /// <param name="name">What to call the stream in messages.</param>
@@ -37,6 +94,15 @@ public static class NpyFile
     public static NpyArray Read(Stream stream, string name, long? length = null)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        NpyHeader header = ReadHeader(stream, name, length);
+        if (header.Count > Array.MaxLength)
+            throw new InvalidDataException($"{name}: {header.Count} values do not fit in one array.");
+        return Body(stream, header, (int)header.Count, name);
+    }
+
+    /// <summary>The header, and whether the file is as long as it promises; leaves the stream at the first value.</summary>
+    static NpyHeader ReadHeader(Stream stream, string name, long? length)
+    {
         var prefix = new byte[8];
         if (!TryFill(stream, prefix) || !prefix.AsSpan(0, 6).SequenceEqual(Magic))
             throw new InvalidDataException($"{name}: not a .npy file: it does not begin with \\x93NUMPY.");
@@ -52,14 +118,11 @@ public static class NpyFile
         Fill(stream, text, name);
         NpyHeader header = NpyHeader.Parse((prefix[6] == 3 ? Encoding.UTF8 : Encoding.Latin1).GetString(text), name);
 
-        long count = header.Count;
-        long bytes = count * header.ItemSize;
+        long bytes = header.Count * header.ItemSize;
         long? held = length - prefix.Length - size.Length - headerLength;
         if (held < bytes)
-            throw new InvalidDataException($"{name}: cut short: {count} values need {bytes} bytes, {held} are there.");
-        if (count > Array.MaxLength)
-            throw new InvalidDataException($"{name}: {count} values do not fit in one array.");
-        return Body(stream, header, (int)count, name);
+            throw new InvalidDataException($"{name}: cut short: {header.Count} values need {bytes} bytes, {held} are there.");
+        return header;
     }
 
     /// <summary>Writes doubles.</summary>

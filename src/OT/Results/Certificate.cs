@@ -89,7 +89,22 @@ public sealed class Certificate
     )
     {
         ArgumentNullException.ThrowIfNull(problem);
+        return VerifyShared(problem, plan, potentials, progress, problem.Geometry.Share, cancellation);
+    }
+
+    /// <summary>The same by several processes, each over its own rows.</summary>
+    internal static Certificate VerifyShared(
+        LinearProblem problem,
+        TransportPlan plan,
+        Potentials? potentials,
+        IProgress<double>? progress,
+        IRowShare share,
+        CancellationToken cancellation
+    )
+    {
         ArgumentNullException.ThrowIfNull(plan);
+        using AgreedToken stop = share.Agree(cancellation);
+        cancellation = stop.Token;
         int n = problem.Geometry.Rows,
             m = problem.Geometry.Columns;
         if (plan.Rows != n || plan.Columns != m)
@@ -121,6 +136,7 @@ public sealed class Certificate
             RowTargets = problem.IsBalanced && problem.MassesAgree ? a : null,
             F = f,
             G = g,
+            Share = share,
             GibbsEpsilon = epsilon,
             WantsEntropy = epsilon > 0,
             Progress = Half(0),
@@ -129,7 +145,7 @@ public sealed class Certificate
         if (fHard is not null)
             Bound(fHard, problem.PenaltyA);
         (TransportPlan feasible, bool complete) = problem.MassesAgree
-            ? PlanRounding.Round(problem, plan, a, b, given, cancellation)
+            ? PlanRounding.Round(problem, plan, a, b, given, share, cancellation)
             : (plan, false);
 
         // Second pass: the rounded plan and g̃. Not needed where neither is new.
@@ -142,6 +158,7 @@ public sealed class Certificate
                     A = a,
                     B = b,
                     FToTransform = wantsHardDual ? fHard : null,
+                    Share = share,
                     WantsEntropy = epsilon > 0,
                     Progress = Half(0.5),
                 }.Run();

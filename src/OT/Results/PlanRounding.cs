@@ -16,6 +16,7 @@ internal static class PlanRounding
     /// <param name="a">Source weights.</param>
     /// <param name="b">Target weights, of a's mass when both sides are hard.</param>
     /// <param name="scan">A pass over the plan, with row targets when both sides are hard.</param>
+    /// <param name="share">The rows that passes look at here.</param>
     /// <param name="cancellation">Watched once per row.</param>
     public static (TransportPlan Plan, bool Complete) Round(
         LinearProblem problem,
@@ -23,11 +24,12 @@ internal static class PlanRounding
         double[] a,
         double[] b,
         PlanScan scan,
+        IRowShare share,
         CancellationToken cancellation
     )
     {
         if (problem.IsBalanced)
-            return RoundBoth(problem.Geometry, plan, a, b, scan, cancellation);
+            return RoundBoth(problem.Geometry, plan, a, b, scan, share, cancellation);
         if (problem.PenaltyA.IsExact)
         {
             (double[] scale, double[]? empty) = ScaleTo(a, scan.RowSums);
@@ -47,6 +49,7 @@ internal static class PlanRounding
         double[] a,
         double[] b,
         PlanScan scan,
+        IRowShare share,
         CancellationToken cancellation
     )
     {
@@ -61,6 +64,11 @@ internal static class PlanRounding
         }
         double total = Summation.Sum(missing);
         double negligible = 8 * Unit * (a.Length + b.Length) * Summation.Sum(a);
+        bool whole = ReferenceEquals(geometry.Share, RowShare.Whole);
+        if (!whole && scan.SawForbidden && total > negligible)
+            throw new NotSupportedException(
+                "A plan is rounded round forbidden pairs in one process, and these costs lie with several: give a CostMatrix."
+            );
         if (plan is SparsePlan sparse)
             return RoundSparse(geometry, sparse, a, x, y, missing, total, negligible, scan.SawForbidden, cancellation);
         if (total == 0)
@@ -73,7 +81,12 @@ internal static class PlanRounding
         RoundedPlan scaled = RoundedPlan.WithSparse(plan, x, y, null);
         if (total <= negligible)
             return (scaled, true);
-        double[] sums = new PlanScan(geometry, scaled, cancellation) { A = a, B = b }
+        double[] sums = new PlanScan(geometry, scaled, cancellation)
+        {
+            A = a,
+            B = b,
+            Share = share,
+        }
             .Run()
             .RowSums;
         double[] deficits = Deficits(a, sums);

@@ -41,6 +41,9 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
     /// <summary>Asks for <see cref="Entropy"/>.</summary>
     public bool WantsEntropy { get; init; }
 
+    /// <summary>The rows to look at here; all of them by default.</summary>
+    public IRowShare Share { get; init; } = RowShare.Whole;
+
     /// <summary>Threads at most; all processors by default. Changes no bit of the result.</summary>
     public int Threads { get; init; } = -1;
 
@@ -94,10 +97,11 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
         RowScale = RowTargets is null ? [] : new double[_n];
         FTransform = G is null ? [] : new double[_n];
         int chunks = Math.Clamp(ChunkDoubles / _m, 4, MaxChunks);
-        int height = (((_n + chunks - 1) / chunks) + Block - 1) / Block * Block;
-        chunks = (_n + height - 1) / height;
+        (int first, int last) = Share.RowsOf(_n);
+        int height = (((last - first + chunks - 1) / chunks) + Block - 1) / Block * Block;
+        chunks = (last - first + height - 1) / height;
         var parts = new Part[chunks];
-        void Do(int chunk) => parts[chunk] = ScanRows(chunk * height, Math.Min(_n, (chunk + 1) * height));
+        void Do(int chunk) => parts[chunk] = ScanRows(first + (chunk * height), Math.Min(last, first + ((chunk + 1) * height)));
 
         if ((long)_n * _m < ParallelPairs || chunks == 1)
         {
@@ -120,8 +124,30 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
                 ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]);
             }
         }
-        Join(parts);
+        Join(ReferenceEquals(Share, RowShare.Whole) ? parts : OfAll(parts, first, last));
         return this;
+    }
+
+    /// <summary>Makes one part of the parts of this process, and gives those of all processes; fills in what was found of their rows.</summary>
+    Part[] OfAll(Part[] parts, int first, int last)
+    {
+        RowSums = Share.Gather<double>(RowSums.AsSpan(first..last));
+        if (RowTargets is not null)
+            RowScale = Share.Gather<double>(RowScale.AsSpan(first..last));
+        if (G is not null)
+            FTransform = Share.Gather<double>(FTransform.AsSpan(first..last));
+        Part own = parts.Length > 0 ? parts[0] : new Part(_m, RowTargets is not null, FToTransform is not null);
+        foreach (Part part in parts.Skip(1))
+            own.Add(part);
+        double[] all = Share.Gather<double>(own.ToNumbers());
+        int length = own.ToNumbers().Length;
+        var others = new Part[all.Length / length];
+        for (int r = 0; r < others.Length; r++)
+        {
+            others[r] = new Part(_m, RowTargets is not null, FToTransform is not null);
+            others[r].Read(all.AsSpan(r * length, length));
+        }
+        return others;
     }
 
     Part ScanRows(int start, int end)
@@ -293,6 +319,58 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
         public bool Forbidden;
         public bool MassOnForbidden;
 
+        public void Add(Part other)
+        {
+            Columns.Add(other.Columns);
+            Scaled?.Add(other.Scaled!);
+            TensorPrimitives.Min(Minimum, other.Minimum, Minimum);
+            Cost.Add(other.Cost.Value);
+            Independent.Add(other.Independent.Value);
+            Entropy.Add(other.Entropy.Value);
+            Gibbs.Add(other.Gibbs.Value);
+            EntropyMagnitude += other.EntropyMagnitude;
+            MaxCost = Math.Max(MaxCost, other.MaxCost);
+            Forbidden |= other.Forbidden;
+            MassOnForbidden |= other.MassOnForbidden;
+        }
+
+        public double[] ToNumbers() =>
+            [
+                Cost.Value,
+                Independent.Value,
+                Entropy.Value,
+                Gibbs.Value,
+                EntropyMagnitude,
+                MaxCost,
+                Forbidden ? 1 : 0,
+                MassOnForbidden ? 1 : 0,
+                .. Columns.Sums,
+                .. Columns.Corrections,
+                .. Scaled?.Sums ?? [],
+                .. Scaled?.Corrections ?? [],
+                .. Minimum,
+            ];
+
+        /// <summary>Takes over what <see cref="ToNumbers"/> gave, into a part that holds nothing yet.</summary>
+        public void Read(ReadOnlySpan<double> numbers)
+        {
+            Cost.Add(numbers[0]);
+            Independent.Add(numbers[1]);
+            Entropy.Add(numbers[2]);
+            Gibbs.Add(numbers[3]);
+            (EntropyMagnitude, MaxCost) = (numbers[4], numbers[5]);
+            (Forbidden, MassOnForbidden) = (numbers[6] != 0, numbers[7] != 0);
+            int at = 8;
+            foreach (
+                double[] vector in (ReadOnlySpan<double[]>)
+                    [Columns.Sums, Columns.Corrections, Scaled?.Sums ?? [], Scaled?.Corrections ?? [], Minimum]
+            )
+            {
+                numbers.Slice(at, vector.Length).CopyTo(vector);
+                at += vector.Length;
+            }
+        }
+
         static double[] Infinities(int m)
         {
             var values = new double[m];
@@ -308,6 +386,10 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
         readonly double[] _corrections = new double[m];
 
         public readonly double[] Pending = new double[m];
+
+        public double[] Sums => _sums;
+
+        public double[] Corrections => _corrections;
 
         public void Fold()
         {

@@ -25,7 +25,7 @@ static class Ot
             output,
             error,
             false,
-            cancellation
+            cancellation: cancellation
         );
         return new Outcome(code, output.ToString(), error.ToString());
     }

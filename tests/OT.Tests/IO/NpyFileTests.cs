@@ -118,6 +118,73 @@ public sealed class NpyFileTests
         Assert.Contains("cut short", e.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [MemberData(nameof(NumpyFiles.Tables), MemberType = typeof(NumpyFiles))]
+    public void Rows_are_those_of_the_whole(string kind, string base64)
+    {
+        Assert.NotEmpty(kind);
+        CheckRows(base64);
+    }
+
+    [Fact]
+    public void Rows_of_three_axes_in_fortran_order_are_those_of_the_whole() => CheckRows(NumpyFiles.ThreeAxes);
+
+    [Fact]
+    public void Rows_that_are_not_there_are_refused()
+    {
+        using var folder = new TemporaryFolder();
+        NpyFile.Write(folder["x.npy"], s_table, 2, 3);
+        foreach ((int start, int count) in ((int, int)[])[(-1, 1), (0, -1), (0, 3), (3, 0), (2, 1), (int.MaxValue, int.MaxValue)])
+            Assert.Throws<ArgumentOutOfRangeException>(() => NpyFile.ReadRows(folder["x.npy"], start, count));
+        NpyFile.Write(folder["one.npy"], [1.0]);
+        Assert.Throws<InvalidDataException>(() => NpyFile.ReadRows(folder["one.npy"], 0, 1));
+        byte[] whole = File.ReadAllBytes(folder["x.npy"]);
+        File.WriteAllBytes(folder["cut.npy"], whole[..^1]);
+        // Even where the rows asked for are all there: the file is not what its header says.
+        Assert.Throws<InvalidDataException>(() => NpyFile.ReadRows(folder["cut.npy"], 0, 1));
+    }
+
+    [Fact]
+    public void Rows_of_a_file_beyond_one_array_are_read_where_they_lie()
+    {
+        const int columns = 1 << 16;
+        using var folder = new TemporaryFolder();
+        using (FileStream stream = File.Create(folder["large.npy"]))
+        {
+            NpyFile.WriteHeader(stream, columns, columns);
+            long body = stream.Position;
+            long bytes = (long)columns * columns * sizeof(double);
+            stream.SetLength(body + bytes); // a hole, not 32 GiB of disk
+            stream.Position = body + bytes - (columns * sizeof(double));
+            NpyFile.WriteValues(stream, [7.0]);
+        }
+        Assert.Equal([columns, columns], NpyFile.ReadShape(folder["large.npy"]));
+        NpyArray last = NpyFile.ReadRows(folder["large.npy"], columns - 1, 1);
+        Assert.Equal([1, columns], last.Shape);
+        Assert.Equal(7.0, last.ToDoubles()[0]);
+        Assert.Throws<InvalidDataException>(() => NpyFile.ReadRows(folder["large.npy"], 0, columns));
+    }
+
+    static void CheckRows(string base64)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllBytes(folder["x.npy"], Convert.FromBase64String(base64));
+        NpyArray whole = NpyFile.Read(folder["x.npy"]);
+        Assert.Equal(whole.Shape, NpyFile.ReadShape(folder["x.npy"]));
+        int rows = whole.Shape[0],
+            width = whole.Count / rows;
+        for (int start = 0; start <= rows; start++)
+        {
+            for (int count = 0; start + count <= rows; count++)
+            {
+                NpyArray part = NpyFile.ReadRows(folder["x.npy"], start, count);
+                Assert.Equal([count, .. whole.Shape[1..]], part.Shape);
+                Assert.Equal(whole.IsSingle, part.IsSingle);
+                Assert.Equal(whole.ToDoubles()[(start * width)..((start + count) * width)], part.ToDoubles());
+            }
+        }
+    }
+
     [Fact]
     public void A_shape_must_hold_the_values() => Assert.Throws<ArgumentException>(() => new NpyArray([1.0, 2, 3], 2, 2));
 

@@ -16,7 +16,7 @@ internal sealed class CentredCloud<T>
             m = cloud.Columns,
             d = cloud.Dimension;
         Scale = ((GroundCost.SquaredEuclideanCost)cloud.GroundCost).Scale;
-        double[] centre = CommonMean(cloud);
+        double[] centre = Centred.Mean(cloud.Source, cloud.Target);
         Stride = AlignedBuffer<T>.Stride(padded);
         Source = GC.AllocateArray<double>(n * d, pinned: true);
         SourceNorms = GC.AllocateArray<double>(n, pinned: true);
@@ -64,29 +64,4 @@ internal sealed class CentredCloud<T>
 
     /// <summary>s|y_j|².</summary>
     public double[] TargetNorms { get; }
-
-    /// <summary>
-    /// Whether the rounding of norms as large as the largest cost is small beside ε: far below the errors that each precision is asked for. Else costs must come from
-    /// differences.
-    /// </summary>
-    public static bool Resolves(PointCloud cloud, double epsilon)
-    {
-        double rounding = typeof(T) == typeof(double) ? 1e-10 : 1e-3;
-        return double.CreateTruncating(T.BitIncrement(T.One) - T.One) * cloud.MagnitudeBound <= rounding * epsilon;
-    }
-
-    static double[] CommonMean(PointCloud cloud)
-    {
-        var mean = new double[cloud.Dimension];
-        for (int k = 0; k < mean.Length; k++)
-        {
-            double sum = 0;
-            for (int i = 0; i < cloud.Rows; i++)
-                sum += cloud.Source[i, k] / cloud.Rows;
-            for (int j = 0; j < cloud.Columns; j++)
-                sum += cloud.Target[j, k] / cloud.Columns;
-            mean[k] = sum / 2;
-        }
-        return mean;
-    }
 }

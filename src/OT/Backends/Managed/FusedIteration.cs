@@ -23,6 +23,7 @@ internal abstract class FusedIteration : ManagedOperator
     readonly double[] _blockErrors;
     readonly ChunkWork _chunkWork;
     readonly ReduceWork _reduceWork;
+    readonly SumWork _sumWork;
     double[] _columnSums = [];
 
     /// <summary>Room for the errors of every chunk and block of columns.</summary>
@@ -39,11 +40,15 @@ internal abstract class FusedIteration : ManagedOperator
         _blockErrors = new double[(Columns + ReduceWidth - 1) / ReduceWidth];
         _chunkWork = new ChunkWork(this);
         _reduceWork = new ReduceWork(this);
+        _sumWork = new SumWork(this);
     }
 
     /// <summary>Bytes of what is kept here, for a shape.</summary>
     protected static long IterationBytes(int rows, int columns) =>
         ((long)columns * sizeof(double) * (ChunkCount(rows) + 2L)) + ((long)rows * sizeof(double) * 2);
+
+    /// <summary>Whether rows are swept in floats.</summary>
+    public bool IsSingle => _single;
 
     /// <summary>What the present iteration keeps fixed.</summary>
     protected SinkhornStep Step { get; private set; } = null!;
@@ -72,6 +77,52 @@ internal abstract class FusedIteration : ManagedOperator
     /// <param name="columns">Receives the column sums, m.</param>
     /// <returns>What the rows' marginals are off; 0 without relaxation.</returns>
     protected abstract double SweepChunk(int chunk, int worker, double[] columns);
+
+    /// <summary>
+    /// Whether row sums lost no precision: what underflowed in a row is less than the smallest number over the row's sum, and must lie below what the update of g
+    /// asks of a column.
+    /// </summary>
+    protected bool AreSafe(ReadOnlySpan<double> sums)
+    {
+        double low = _single ? 1e-8 : 1e-50,
+            high = _single ? 1e20 : 1e200;
+        foreach (double sum in sums)
+        {
+            if (!(sum >= low && sum <= high))
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Updates f_i from <c>S = Σ_j e_j</c>, where <c>e_j = 2^(shift + log₂ b_j + log₂e (g_j − C_ij)/ε)</c>.</summary>
+    /// <param name="i">The row.</param>
+    /// <param name="a">Its weight.</param>
+    /// <param name="shift">The row's shift, in base 2.</param>
+    /// <param name="sum">S.</param>
+    /// <param name="missed">What a relaxed row's marginal is off is added.</param>
+    /// <returns>w with <c>w e_j = P_ij</c> of the new f_i.</returns>
+    protected double UpdateRow(int i, double a, double shift, double sum, ref double missed)
+    {
+        double epsilon = Step.Epsilon,
+            toLog2 = Log2E / epsilon,
+            omega = Step.Relaxation,
+            tau = Step.TauA,
+            bound = Step.BoundA;
+        // softmin_i = −ε (ln S − shift), the whole of it in base 2 until here.
+        double softMin = (shift - Math.Log2(sum)) / toLog2;
+        if (!double.IsFinite(softMin))
+        {
+            F[i] = 0; // no column is allowed
+            return 0;
+        }
+        double f = Math.Clamp(((1 - omega) * F[i]) + (omega * tau * softMin), -bound, bound);
+        F[i] = f;
+        // At its own soft-min a row has the mass of its weight; an empty one has none, wherever its potential is kept.
+        double weight = f == softMin || a == 0 ? a / sum : a * Math.Pow(2, (f * toLog2) - shift);
+        if (omega != 1 && a != 0)
+            missed += Missed(weight * sum, a, f, tau, bound, epsilon);
+        return weight;
+    }
 
     /// <summary>Called after an iteration was interrupted or left the range of numbers: what it left behind is not to be used again.</summary>
     protected virtual void Forget() { }
@@ -110,6 +161,37 @@ internal abstract class FusedIteration : ManagedOperator
         return Interrupted ? double.NaN : UpdateColumns();
     }
 
+    /// <summary>Half an iteration, for rows that are not all there are: f from g, and what the rows add to the column sums that <see cref="UpdateColumns(SinkhornStep, int, ReadOnlySpan{double}, Span{double}, bool)"/> takes.</summary>
+    /// <param name="step">What stays fixed; a and log a of these rows.</param>
+    /// <param name="f">In: the previous source potential of these rows. Out: the last one, unless the result is not finite.</param>
+    /// <param name="g">Target potential.</param>
+    /// <param name="columnSums">Receives the column sums, m.</param>
+    /// <returns>What the rows' marginals are off; NaN when interrupted.</returns>
+    public virtual double SweepRows(SinkhornStep step, Span<double> f, ReadOnlySpan<double> g, Span<double> columnSums)
+    {
+        Step = step;
+        EnsureVectors();
+        EnsureColumns();
+        f.CopyTo(F);
+        g.CopyTo(G);
+        PrepareSweep();
+        Blocks.Run(Chunks, _chunkWork);
+        if (Interrupted)
+        {
+            Forget();
+            return double.NaN;
+        }
+        Blocks.Run(_blockErrors.Length, _sumWork);
+        _columnSums.CopyTo(columnSums);
+        F.CopyTo(f);
+        double error = 0;
+        foreach (double e in _chunkRowErrors)
+            error += e;
+        if (!double.IsFinite(Summation.Sum(_columnSums)))
+            Forget();
+        return error;
+    }
+
     /// <summary>Makes room for both potentials.</summary>
     protected void EnsureVectors()
     {
@@ -141,42 +223,61 @@ internal abstract class FusedIteration : ManagedOperator
         return error;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void ReduceBlock(int block)
+    /// <summary>Column sums of all chunks, added in order, for a block of columns.</summary>
+    Span<double> SumBlock(int block)
     {
-        int start = block * ReduceWidth,
-            end = Math.Min(start + ReduceWidth, Columns);
-        Span<double> sums = _columnSums.AsSpan(start, end - start);
+        int start = block * ReduceWidth;
+        Span<double> sums = _columnSums.AsSpan(start, Math.Min(ReduceWidth, Columns - start));
         ChunkColumns[0].AsSpan(start, sums.Length).CopyTo(sums);
         for (int c = 1; c < Chunks; c++)
             AddTo(sums, ChunkColumns[c].AsSpan(start, sums.Length));
-        double epsilon = Step.Epsilon,
-            tau = Step.TauB,
-            bound = Step.BoundB,
-            omega = Step.Relaxation,
+        return sums;
+    }
+
+    void ReduceBlock(int block)
+    {
+        Span<double> sums = SumBlock(block);
+        int start = block * ReduceWidth;
+        _blockErrors[block] = UpdateColumns(Step, start, sums, G.AsSpan(start, sums.Length), _single);
+    }
+
+    /// <summary>g of some columns from their sums; what lost precision stays as it is, for a soft-min of its own.</summary>
+    /// <param name="step">What stays fixed.</param>
+    /// <param name="start">The first column.</param>
+    /// <param name="sums">Column sums of the plan of the new f and the old g.</param>
+    /// <param name="g">In: the old g of these columns. Out: the new one.</param>
+    /// <param name="single">Whether rows were swept in floats.</param>
+    /// <returns>What the columns' marginals are off.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static double UpdateColumns(SinkhornStep step, int start, ReadOnlySpan<double> sums, Span<double> g, bool single)
+    {
+        double epsilon = step.Epsilon,
+            tau = step.TauB,
+            bound = step.BoundB,
+            omega = step.Relaxation,
             error = 0;
-        ReadOnlySpan<double> b = Step.B.Span,
-            logB = Step.LogB.Span;
-        for (int j = start; j < end; j++)
+        ReadOnlySpan<double> b = step.B.Span.Slice(start, sums.Length),
+            logB = step.LogB.Span.Slice(start, sums.Length);
+        for (int j = 0; j < sums.Length; j++)
         {
             if (b[j] == 0)
                 continue;
-            double sum = _columnSums[j];
-            error += Missed(sum, b[j], G[j], tau, bound, epsilon);
-            if (IsSafe(sum, b[j]))
+            double sum = sums[j];
+            error += Missed(sum, b[j], g[j], tau, bound, epsilon);
+            if (IsSafe(sum, b[j], single))
             {
-                double softMin = G[j] + (epsilon * (logB[j] - Math.Log(sum)));
-                G[j] = Math.Clamp(((1 - omega) * G[j]) + (omega * tau * softMin), -bound, bound);
+                double softMin = g[j] + (epsilon * (logB[j] - Math.Log(sum)));
+                g[j] = Math.Clamp(((1 - omega) * g[j]) + (omega * tau * softMin), -bound, bound);
             }
         }
-        _blockErrors[block] = error;
+        return error;
     }
 
     /// <summary>Whether a column sum lost nothing to underflow or overflow.</summary>
-    bool IsSafe(double sum, double weight)
+    internal static bool IsSafe(double sum, double weight, bool single)
     {
         // Far below its weight a sum is made of underflowing terms, and below the normal range, however small the weight, of lost digits.
-        (double share, double normal) = _single ? (1e-25, 1e-30) : (1e-250, 1e-290);
+        (double share, double normal) = single ? (1e-25, 1e-30) : (1e-250, 1e-290);
         return sum >= Math.Max(weight * share, normal) && double.IsFinite(sum);
     }
 
@@ -188,7 +289,7 @@ internal abstract class FusedIteration : ManagedOperator
         double[]? softMin = null;
         for (int j = 0; j < Columns; j++)
         {
-            if (b[j] == 0 || IsSafe(_columnSums[j], b[j]))
+            if (b[j] == 0 || IsSafe(_columnSums[j], b[j], _single))
                 continue;
             if (softMin is null)
             {
@@ -243,6 +344,11 @@ internal abstract class FusedIteration : ManagedOperator
     {
         public void Run(int block, int worker) =>
             owner._chunkRowErrors[block] = owner.SweepChunk(block, worker, owner.ChunkColumns[block]);
+    }
+
+    sealed class SumWork(FusedIteration owner) : IBlockWork
+    {
+        public void Run(int block, int worker) => owner.SumBlock(block);
     }
 
     sealed class ReduceWork(FusedIteration owner) : IBlockWork

@@ -141,7 +141,7 @@ internal abstract class ManagedOperator : ICostOperator
     /// <summary>
     /// What a marginal is off: from its weight, from <c>weight exp(−f/ρ)</c> where it is penalised (τ &lt; 1), or in the one direction that is left at a bound.
     /// </summary>
-    protected static double Missed(double marginal, double weight, double f, double tau, double bound, double epsilon)
+    internal static double Missed(double marginal, double weight, double f, double tau, double bound, double epsilon)
     {
         if (f >= bound)
             return Math.Max(marginal - weight, 0);
@@ -351,16 +351,7 @@ internal abstract class ManagedOperator : ICostOperator
         public void Fill(Geometry geometry, int i, Span<double> row)
         {
             geometry.CostRow(i, row);
-            Fill(i, row, row);
-        }
-
-        public void Fill(int i, ReadOnlySpan<double> cost, Span<double> row)
-        {
-            TensorPrimitives.Subtract(_f[i], cost, row);
-            TensorPrimitives.Add(row, _g, row);
-            TensorPrimitives.MultiplyAdd(row, _inverse, _logB, row);
-            TensorPrimitives.Add(row, _logA[i], row);
-            VectorMath.Exp(row);
+            PlanSweep.Entries(row, _g, _logB, _f[i], _logA[i], _inverse);
         }
     }
 }

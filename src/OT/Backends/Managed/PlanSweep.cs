@@ -5,7 +5,7 @@ using OT.Numerics;
 
 namespace OT.Backends.Managed;
 
-/// <summary>One row of a Gibbs plan beside its costs, in one sweep: its mass, its cost, and what it adds to the column sums.</summary>
+/// <summary>One row of a Gibbs plan from its costs, in one sweep: its mass, its cost and what it adds to the column sums, or its entries.</summary>
 internal static class PlanSweep
 {
     const double Log2E = 1.4426950408889634;
@@ -65,6 +65,90 @@ internal static class PlanSweep
         return (mass + tailMass, cost + tailCost);
     }
 
+    /// <summary>Puts <c>P_j = exp((f − C_j + g_j)/ε + log b_j + log a)</c> in the place of each cost; an infinite one gives 0.</summary>
+    /// <inheritdoc cref="Row(ReadOnlySpan{double}, ReadOnlySpan{double}, ReadOnlySpan{double}, double, double, double, Span{double})" path="/param"/>
+    public static void Entries(
+        Span<double> costs,
+        ReadOnlySpan<double> g,
+        ReadOnlySpan<double> logB,
+        double f,
+        double logA,
+        double inverse
+    )
+    {
+        switch (Simd.Width)
+        {
+            case 512:
+                Entries<Simd512<double>, Vector512<double>>(costs, g, logB, f, logA, inverse);
+                break;
+            case 256:
+                Entries<Simd256<double>, Vector256<double>>(costs, g, logB, f, logA, inverse);
+                break;
+            case 128:
+                Entries<Simd128<double>, Vector128<double>>(costs, g, logB, f, logA, inverse);
+                break;
+            default:
+                Entries<SimdScalar<double>, double>(costs, g, logB, f, logA, inverse);
+                break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void Entries<TSimd, TVector>(
+        Span<double> costs,
+        ReadOnlySpan<double> g,
+        ReadOnlySpan<double> logB,
+        double f,
+        double logA,
+        double inverse
+    )
+        where TSimd : struct, ISimd<TVector, double>
+    {
+        int whole = costs.Length / TSimd.Count * TSimd.Count;
+        EntriesOf<TSimd, TVector>(costs[..whole], g, logB, f, logA, inverse);
+        EntriesOf<SimdScalar<double>, double>(costs[whole..], g[whole..], logB[whole..], f, logA, inverse);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void EntriesOf<TSimd, TVector>(
+        Span<double> costs,
+        ReadOnlySpan<double> g,
+        ReadOnlySpan<double> logB,
+        double f,
+        double logA,
+        double inverse
+    )
+        where TSimd : struct, ISimd<TVector, double>
+    {
+        ref double c0 = ref MemoryMarshal.GetReference(costs);
+        ref double g0 = ref MemoryMarshal.GetReference(g);
+        ref double b0 = ref MemoryMarshal.GetReference(logB);
+        var exponent = new Exponent<TSimd, TVector>(f, logA, inverse);
+        for (nint j = 0; j < costs.Length; j += TSimd.Count)
+            TSimd.Store(exponent.Entry(TSimd.Load(ref c0, j), TSimd.Load(ref g0, j), TSimd.Load(ref b0, j)), ref c0, j);
+    }
+
+    /// <summary>What a row's entries share.</summary>
+    readonly struct Exponent<TSimd, TVector>(double f, double logA, double inverse)
+        where TSimd : struct, ISimd<TVector, double>
+    {
+        readonly TVector _start = TSimd.Fill(f);
+        readonly TVector _minus = TSimd.Fill(-1);
+        readonly TVector _scale = TSimd.Fill(inverse);
+        readonly TVector _weight = TSimd.Fill(logA);
+        readonly TVector _toBase2 = TSimd.Fill(Log2E);
+        readonly TVector _lowest = TSimd.Fill(Simd.Lowest<double>());
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Entry(TVector cost, TVector g, TVector logB)
+        {
+            // In this order: f and C are large, their difference with g is not.
+            TVector t = TSimd.Add(TSimd.MultiplyAdd(cost, _minus, _start), g);
+            t = TSimd.Add(TSimd.MultiplyAdd(t, _scale, logB), _weight);
+            return TSimd.Exp2(TSimd.Max(TSimd.Multiply(t, _toBase2), _lowest));
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static (double Mass, double Cost) Part<TSimd, TVector>(
         ReadOnlySpan<double> costs,
@@ -82,21 +166,13 @@ internal static class PlanSweep
         ref double g0 = ref MemoryMarshal.GetReference(g);
         ref double b0 = ref MemoryMarshal.GetReference(logB);
         ref double to = ref MemoryMarshal.GetReference(columns);
-        TVector start = TSimd.Fill(f),
-            minus = TSimd.Fill(-1),
-            scale = TSimd.Fill(inverse),
-            weight = TSimd.Fill(logA),
-            toBase2 = TSimd.Fill(Log2E),
-            lowest = TSimd.Fill(Simd.Lowest<double>());
+        var exponent = new Exponent<TSimd, TVector>(f, logA, inverse);
         TVector mass = TSimd.Zero,
             cost = TSimd.Zero;
         for (nint j = 0; j < count; j += TSimd.Count)
         {
             TVector c = TSimd.Load(ref c0, j);
-            // In this order: f and C are large, their difference with g is not.
-            TVector t = TSimd.Add(TSimd.MultiplyAdd(c, minus, start), TSimd.Load(ref g0, j));
-            t = TSimd.Add(TSimd.MultiplyAdd(t, scale, TSimd.Load(ref b0, j)), weight);
-            TVector p = TSimd.Exp2(TSimd.Max(TSimd.Multiply(t, toBase2), lowest));
+            TVector p = exponent.Entry(c, TSimd.Load(ref g0, j), TSimd.Load(ref b0, j));
             TSimd.Store(TSimd.Add(TSimd.Load(ref to, j), p), ref to, j);
             mass = TSimd.Add(mass, p);
             cost = TSimd.MultiplyAdd(p, c, cost);

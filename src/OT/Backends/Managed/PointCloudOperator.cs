@@ -47,6 +47,16 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         return made;
     }
 
+    public override double SweepRows(SinkhornStep step, Span<double> f, ReadOnlySpan<double> g, Span<double> columnSums)
+    {
+        _byDifferences = !Resolves(step.Epsilon);
+        if (!_byDifferences)
+            return base.SweepRows(step, f, g, columnSums);
+        double error = Differences.SweepRows(step, f, g, columnSums);
+        StopWith(Differences);
+        return error;
+    }
+
     public override double PlanMass => _byDifferences ? Differences.PlanMass : base.PlanMass;
 
     public override void SoftMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, double epsilon, Span<double> f)
@@ -60,7 +70,8 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         StopWith(Differences);
     }
 
-    bool Resolves(double epsilon) => epsilon == 0 || CentredCloud<T>.Resolves(_cloud, epsilon);
+    /// <summary>Whether the rounding of norms as large as the largest cost is small beside ε.</summary>
+    bool Resolves(double epsilon) => epsilon == 0 || Centred.Resolves<T>(_cloud.MagnitudeBound, epsilon);
 
     RowOperator<TSimd, TVector, T> Differences => _differences ??= new(_cloud, Blocks, Description, Cancellation);
 

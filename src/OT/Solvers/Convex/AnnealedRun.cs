@@ -142,7 +142,8 @@ internal sealed class AnnealedRun : IDisposable
         double low = double.PositiveInfinity,
             high = double.NegativeInfinity;
         var costs = new double[b.Length];
-        for (int i = 0; i < a.Length; i++)
+        (int start, int end) = _backend.Share.RowsOf(a.Length);
+        for (int i = start; i < end; i++)
         {
             if (a[i] == 0)
                 continue;
@@ -154,7 +155,7 @@ internal sealed class AnnealedRun : IDisposable
                     (low, high) = (Math.Min(low, costs[j]), Math.Max(high, costs[j]));
             }
         }
-        return (low, high);
+        return (_backend.Share.Gather<double>([low]).Min(), _backend.Share.Gather<double>([high]).Max());
     }
 
     /// <summary>The columns when t is odd, the rows when it is even, at a new ε; the other side keeps its φ = f/ε. Nothing has changed when interrupted (false) or not finite.</summary>
@@ -195,7 +196,7 @@ internal sealed class AnnealedRun : IDisposable
     Potentials Current => new Potentials(_f, _g).Centred(_problem.A, _b);
 
     Certificate Certify(CancellationToken cancellation) =>
-        Certificate.Verify(_problem, LastIterate, Current, cancellation: cancellation);
+        Certificate.VerifyShared(_problem, LastIterate, Current, null, _backend.Share, cancellation);
 
     /// <summary>Rounds and values what a stopped run left, where that is quick.</summary>
     TransportResult Evaluate(SolverStatus status)
@@ -220,7 +221,7 @@ internal sealed class AnnealedRun : IDisposable
         }
         // A second look: the certificate's own cost is rounded up.
         TransportPlan plan = certificate.FeasiblePlan;
-        var value = Certificate.Verify(_problem, plan);
+        var value = Certificate.VerifyShared(_problem, plan, null, null, _backend.Share, CancellationToken.None);
         return Answer(status, plan, value.PlanTransportCost, value.MarginalError);
     }
 
@@ -256,6 +257,10 @@ internal sealed class AnnealedRun : IDisposable
         }
         if (!geometry.HasForbiddenPairs)
             return _problem.MassesAgree ? null : geometry;
+        if (!ReferenceEquals(geometry.Share, RowShare.Whole))
+            throw new NotSupportedException(
+                "Whether any plan exists where pairs are forbidden is decided by a maximum flow in one process, and these costs lie with several: use Sinkhorn."
+            );
         bool forbids = geometry.Scan(_limit).FiniteCount < (long)geometry.Rows * geometry.Columns;
         return new SupportGeometry(
             geometry.Rows,

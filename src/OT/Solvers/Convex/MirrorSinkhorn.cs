@@ -1,4 +1,5 @@
 using OT.Backends;
+using OT.Numerics;
 using OT.Problems;
 using OT.Results;
 
@@ -59,8 +60,11 @@ public sealed class MirrorSinkhorn : ISolver<ConvexProblem, MirrorSinkhornResult
             );
         }
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
-        using var limit = _options.Limit(cancellation);
-        using var run = new AnnealedRun(problem, _options, _backend ?? own!, cancellation, limit.Token);
+        IBackend backend = _backend ?? own!;
+        using CancellationTokenSource limited = _options.Limit(cancellation);
+        using AgreedToken stop = backend.Share.Agree(cancellation),
+            limit = backend.Share.Agree(limited.Token);
+        using var run = new AnnealedRun(problem, _options, backend, stop.Token, limit.Token);
         return run.Solve();
     }
 }

@@ -63,7 +63,7 @@ public sealed class Greenkhorn : ISolver<LinearProblem, TransportResult>
                 (long)problem.A.Count * problem.B.Count > Sinkhorn.UninterruptedPairs ? limit.Token : default;
             epsilon = ((EntropyRegularizer)problem.Regularizer).Epsilon.Resolve(problem.Geometry, scan);
             Sinkhorn.CheckResolution(problem.Geometry.MagnitudeBound, epsilon, Precision.Float64);
-            partners = Sinkhorn.WithPartners(problem, scan);
+            partners = Sinkhorn.WithPartners(problem, RowShare.Whole, scan);
         }
         catch (OperationCanceledException)
         {

@@ -190,10 +190,11 @@ internal sealed class ImplicitSystem
         double rounding = Unit * (f.Length + g.Length);
 
         using ManagedBackend? own = _table is null && backend is null ? new ManagedBackend(Threads) : null;
+        using AgreedToken stop = (backend?.Share ?? RowShare.Whole).Agree(cancellation);
         using ICostOperator? op = _table is null
-            ? (backend ?? own!).Bind(_result.Problem.Geometry, Precision.Float64, cancellation)
+            ? (backend ?? own!).Bind(_result.Problem.Geometry, Precision.Float64, stop.Token)
             : null;
-        var product = new Coupling(this, op, cancellation);
+        var product = new Coupling(this, op, stop.Token);
         // rhs = kept − P (other / D_o)
         var right = new double[x.Length];
         var size = new double[x.Length];

@@ -18,7 +18,8 @@ namespace OT.Solvers.Entropic;
 /// </remarks>
 /// <param name="geometry">The costs C, n × m.</param>
 /// <param name="threads">Threads that share the work, which changes no bit of it.</param>
-internal sealed class SemiDualNewton(Geometry geometry, int threads)
+/// <param name="share">The rows whose pairs are looked at here.</param>
+internal sealed class SemiDualNewton(Geometry geometry, int threads, IRowShare share)
 {
     /// <summary>Longest first step, in units of ε; steps grow fourfold and shrink to a quarter.</summary>
     const double FirstRadius = 2;
@@ -80,7 +81,7 @@ internal sealed class SemiDualNewton(Geometry geometry, int threads)
         double few = ThinLaplacian.SparseEntries * (double)(n + m),
             worthwhile = Math.Max(few, budget / (ThinLaplacian.DenseShare * 0.5 * m));
         long most = (long)Math.Min(bytes / 256, worthwhile);
-        double about = ThinPlan.Estimate(geometry, point.F, point.G, point.RowMass, point.B, point.Epsilon, threshold);
+        double about = ThinPlan.Estimate(geometry, point.F, point.G, point.RowMass, point.B, point.Epsilon, threshold, share);
         double rowsFirst = ThinLaplacian.RowsFirst(n, m, about / n);
         // Where a few rows show that it cannot pay, or not fit, the others are not looked at.
         if (about > 2 * few && rowsFirst > 2 * budget)
@@ -98,6 +99,7 @@ internal sealed class SemiDualNewton(Geometry geometry, int threads)
             absolute: false,
             most,
             threads,
+            share,
             cancellation
         );
         if (thin is null)

@@ -95,7 +95,10 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
         }
         CheckMass(problem.A.Mass, "source");
         CheckMass(problem.B.Mass, "target");
-        using CancellationTokenSource limit = _options.Limit(cancellation);
+        IRowShare share = _backend?.Share ?? RowShare.Whole;
+        using CancellationTokenSource limited = _options.Limit(cancellation);
+        using AgreedToken stop = share.Agree(cancellation),
+            limit = share.Agree(limited.Token);
         double epsilon = double.NaN;
         (bool[] Rows, bool[] Columns) partners;
         try
@@ -104,14 +107,14 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
             CancellationToken scan = (long)problem.A.Count * problem.B.Count > UninterruptedPairs ? limit.Token : default;
             epsilon = ((EntropyRegularizer)problem.Regularizer).Epsilon.Resolve(problem.Geometry, scan);
             CheckResolution(problem.Geometry.MagnitudeBound, epsilon, _options.Precision);
-            partners = WithPartners(problem, scan);
+            partners = WithPartners(problem, share, scan);
         }
         catch (OperationCanceledException)
         {
             return WithoutPlan(
                 problem,
                 epsilon,
-                cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit,
+                stop.Token.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit,
                 "Stopped in a first look at the costs, before any iteration."
             );
         }
@@ -130,9 +133,11 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 nameof(state)
             );
         }
+        if (state is { Problem: not 0 } && state.Problem != SinkhornRun.FingerprintOf(problem))
+            throw new ArgumentException("The state was written for other costs, weights or penalties.", nameof(state));
         if (WhyInfeasible(problem, partners.Rows, partners.Columns) is { } reason)
             return WithoutPlan(problem, epsilon, SolverStatus.Infeasible, reason);
-        if (start is null && !limit.IsCancellationRequested && SolveSmall(problem, epsilon) is { } small)
+        if (start is null && !limit.Token.IsCancellationRequested && SolveSmall(problem, epsilon) is { } small)
             return small;
 
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
@@ -144,11 +149,13 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
             start,
             state,
             partners,
-            cancellation,
+            stop.Token,
             limit.Token
         );
         TransportResult result = run.Solve();
-        return LooksForProof && _options.StopEarly && WhyNoPlanExists(result, limit.Token) is { } proof
+        // An exact solver looks at all pairs in one process.
+        bool proves = LooksForProof && ReferenceEquals(share, RowShare.Whole);
+        return proves && _options.StopEarly && WhyNoPlanExists(result, limit.Token) is { } proof
             ? WithoutPlan(problem, epsilon, SolverStatus.Infeasible, proof)
             : result;
     }
@@ -201,7 +208,11 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
     }
 
     /// <summary>Which bins have weight and an allowed partner with weight; empty where no pair is forbidden.</summary>
-    internal static (bool[] Rows, bool[] Columns) WithPartners(LinearProblem problem, CancellationToken cancellation)
+    internal static (bool[] Rows, bool[] Columns) WithPartners(
+        LinearProblem problem,
+        IRowShare share,
+        CancellationToken cancellation
+    )
     {
         if (!problem.Geometry.HasForbiddenPairs)
             return ([], []);
@@ -210,7 +221,8 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
         var costs = new double[b.Length];
         var rows = new bool[a.Length];
         var columns = new bool[b.Length];
-        for (int i = 0; i < a.Length; i++)
+        (int start, int end) = share.RowsOf(a.Length);
+        for (int i = start; i < end; i++)
         {
             if (a[i] == 0)
                 continue;
@@ -222,6 +234,10 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
                     rows[i] = columns[j] = true;
             }
         }
+        rows = share.Gather<bool>(rows.AsSpan(start..end));
+        bool[] all = share.Gather<bool>(columns);
+        for (int k = 0; k < all.Length; k++)
+            columns[k % columns.Length] |= all[k];
         return (rows, columns);
     }
 

@@ -62,10 +62,13 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
         if (WhyNot(problem) is { } reason)
             throw new NotSupportedException(reason);
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
-        return new Run(problem, _options, _backend ?? own!, cancellation).Solve();
+        IBackend backend = _backend ?? own!;
+        using AgreedToken stop = backend.Share.Agree(cancellation);
+        bool small = _backend is null && (long)problem.Geometry.Rows * problem.Geometry.Columns <= SmallSinkhorn.MaxPairs;
+        return new Run(problem, _options, backend, small ? null : backend, cancellation, stop.Token).Solve();
     }
 
-    static string? WhyNot(LinearProblem problem)
+    internal static string? WhyNot(LinearProblem problem)
     {
         if (!Sinkhorn.Supports(problem))
             return "A Sinkhorn divergence needs an entropic regulariser: set LinearProblem.Regularizer to Regularizer.Entropy(...).";
@@ -73,55 +76,67 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             return "A Sinkhorn divergence needs the same penalty on both sides: the terms of a measure with itself have only one.";
         if (problem.PenaltyA.IsTotalVariation)
             return "A Sinkhorn divergence is made of Kullback-Leibler penalties or hard marginals: set MarginalPenalty.KullbackLeibler(...).";
-        return problem.Geometry switch
+        return problem.Geometry is PointCloud || (problem.Geometry is Grid or CostMatrix && IsSymmetric(problem.Geometry))
+            ? null
+            : "A Sinkhorn divergence needs the costs within each measure, too: give points (PointCloud), or costs within one set of bins, square and symmetric (CostMatrix, Grid).";
+    }
+
+    /// <summary>Whether C is square and equal to its transpose, to the last bit. O(n²), but for grids and one cloud of points.</summary>
+    internal static bool IsSymmetric(Geometry costs) =>
+        costs switch
         {
-            PointCloud => null,
-            Grid grid when grid.AxisCosts.All(IsSymmetric) => null,
-            CostMatrix matrix when IsSymmetric(matrix) => null,
-            _ =>
-                "A Sinkhorn divergence needs the costs within each measure, too: give points (PointCloud), or costs within one set of bins, square and symmetric (CostMatrix, Grid).",
+            Grid grid => grid.AxisCosts.All(axis => IsSymmetric(axis.Rows, axis.Columns, (i, j) => axis[i, j])),
+            PointCloud { GroundCost.IsSymmetric: true } cloud when ReferenceEquals(cloud.Source, cloud.Target) => true,
+            _ => IsSymmetric(costs.Rows, costs.Columns, costs.Cost),
         };
-    }
 
-    static bool IsSymmetric(Matrix costs)
+    static bool IsSymmetric(int rows, int columns, Func<int, int, double> cost)
     {
-        if (costs.Rows != costs.Columns)
-            return false;
-        for (int i = 0; i < costs.Rows; i++)
+        for (int i = 0; i < rows && rows == columns; i++)
         {
             for (int j = 0; j < i; j++)
             {
-                if (costs[i, j] != costs[j, i])
+                if (cost(i, j) != cost(j, i))
                     return false;
             }
         }
-        return true;
+        return rows == columns;
     }
 
-    static bool IsSymmetric(CostMatrix costs)
+    /// <summary>Refuses a user's cost that is not symmetric within a cloud. O(n²) evaluations for such costs, nothing for others.</summary>
+    internal static void CheckSymmetric(GroundCost cost, Matrix points, CancellationToken cancellation)
     {
-        if (costs.Rows != costs.Columns)
-            return false;
-        for (int i = 0; i < costs.Rows; i++)
+        for (int i = 0; i < points.Rows && !cost.IsSymmetric && !cancellation.IsCancellationRequested; i++)
         {
             for (int j = 0; j < i; j++)
-            {
-                if (costs.Cost(i, j) != costs.Cost(j, i))
-                    return false;
-            }
+                cost.CheckSymmetric(points.Row(i), points.Row(j));
         }
-        return true;
     }
 
-    /// <summary>One solve.</summary>
-    sealed class Run(LinearProblem problem, SinkhornOptions options, IBackend backend, CancellationToken cancellation)
+    /// <summary>Whether both measures are the same, to the last bit.</summary>
+    internal static bool IsSelf(LinearProblem problem) =>
+        problem.A.Weights.SequenceEqual(problem.B.Weights)
+        && (
+            problem.Geometry is not PointCloud cloud
+            || (cloud.Source.Columns == cloud.Target.Columns && cloud.Source.Values.SequenceEqual(cloud.Target.Values))
+        );
+
+    /// <summary>One solve: the caller's token for what agrees on one by itself, the agreed one for what is decided here.</summary>
+    sealed class Run(
+        LinearProblem problem,
+        SinkhornOptions options,
+        IBackend backend,
+        IBackend? crossBackend,
+        CancellationToken cancellation,
+        CancellationToken agreed
+    )
     {
         readonly Stopwatch _clock = Stopwatch.StartNew();
 
         public DivergenceResult Solve()
         {
-            TransportResult cross = new Sinkhorn(Rest(), backend).Solve(problem, cancellation);
-            if (cross.Potentials is null || cancellation.IsCancellationRequested)
+            TransportResult cross = new Sinkhorn(Rest(), crossBackend).Solve(problem, cancellation);
+            if (cross.Potentials is null || agreed.IsCancellationRequested)
                 return Report(cross, null, null);
             // The cross term holds the absolute ε, and b scaled to a's mass.
             LinearProblem solved = cross.Problem;
@@ -129,7 +144,7 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             TransportResult xx = Self(sourceCosts, solved.A, cross);
             if (IsSelf(solved))
                 return Report(xx, xx, xx); // one and the same problem: S is 0 to the last bit
-            TransportResult? yy = cancellation.IsCancellationRequested ? null : Self(targetCosts, solved.B, cross);
+            TransportResult? yy = agreed.IsCancellationRequested ? null : Self(targetCosts, solved.B, cross);
             return Report(cross, xx, yy);
         }
 
@@ -153,42 +168,24 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
                 PenaltyB = cross.Problem.PenaltyB,
             };
             SinkhornOptions rest = Rest() with { Progress = null };
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             if (rest.TimeLimit != Timeout.InfiniteTimeSpan && rest.TimeLimit.TotalMilliseconds < int.MaxValue)
-                limit.CancelAfter(rest.TimeLimit);
-            return new SymmetricSinkhorn(rest, backend).Solve(term, epsilon, limit.Token, cancellation);
+                limited.CancelAfter(rest.TimeLimit);
+            using AgreedToken limit = backend.Share.Agree(limited.Token);
+            return new SymmetricSinkhorn(rest, backend).Solve(term, epsilon, limit.Token, agreed);
         }
 
         (Geometry Source, Geometry Target) SelfCosts()
         {
             if (problem.Geometry is not PointCloud cloud)
                 return (problem.Geometry, problem.Geometry);
-            if (!cloud.GroundCost.IsSymmetric)
-            {
-                CheckSymmetric(cloud.GroundCost, cloud.Source);
-                CheckSymmetric(cloud.GroundCost, cloud.Target);
-            }
+            CheckSymmetric(cloud.GroundCost, cloud.Source, agreed);
+            CheckSymmetric(cloud.GroundCost, cloud.Target, agreed);
             return (
                 new PointCloud(cloud.Source, cloud.Source, cloud.GroundCost),
                 new PointCloud(cloud.Target, cloud.Target, cloud.GroundCost)
             );
         }
-
-        void CheckSymmetric(GroundCost cost, Matrix points)
-        {
-            for (int i = 0; i < points.Rows && !cancellation.IsCancellationRequested; i++)
-            {
-                for (int j = 0; j < i; j++)
-                    cost.CheckSymmetric(points.Row(i), points.Row(j));
-            }
-        }
-
-        static bool IsSelf(LinearProblem problem) =>
-            problem.A.Weights.SequenceEqual(problem.B.Weights)
-            && (
-                problem.Geometry is not PointCloud cloud
-                || (cloud.Source.Columns == cloud.Target.Columns && cloud.Source.Values.SequenceEqual(cloud.Target.Values))
-            );
 
         DivergenceResult Report(TransportResult cross, TransportResult? xx, TransportResult? yy)
         {
@@ -207,7 +204,7 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             }
             SolverStatus status = Worst(cross, xx, yy);
             if (status == SolverStatus.Converged && !double.IsFinite(value))
-                status = cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.NumericalFailure;
+                status = agreed.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.NumericalFailure;
             return new DivergenceResult(a, b)
             {
                 Status = status,
@@ -228,45 +225,7 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
             };
         }
 
-        /// <summary>
-        /// <c>⟨a, w(f)⟩ + ⟨b, w(g)⟩ − ε (Σ P − m_a m_b)</c> at g = τ softmin(f), where the columns are met and the mass of P is known: the dual at a point of it.
-        /// </summary>
-        double Dual(TransportResult term)
-        {
-            LinearProblem of = term.Problem;
-            ReadOnlySpan<double> f = term.Potentials!.F;
-            double epsilon = term.Epsilon;
-            var g = new double[of.B.Count];
-            using ICostOperator op = backend.Bind(of.Geometry, Precision.Float64, cancellation);
-            op.SoftMinColumns(f, VectorMath.LogWeights(of.A.Weights), epsilon, g);
-            if (op.Interrupted)
-                return double.NaN;
-            TensorPrimitives.Multiply(g, of.PenaltyB.Tau(epsilon), g);
-            Compensated sum = default;
-            AddConjugates(of.A.Weights, f, of.PenaltyA, 0, ref sum);
-            AddConjugates(of.B.Weights, g, of.PenaltyB, epsilon, ref sum);
-            sum.Add(epsilon * of.A.Mass * of.B.Mass);
-            return sum.Value;
-        }
-
-        /// <summary>Adds <c>Σ w_k (w(v_k) − share · e^(−v_k/ρ))</c>.</summary>
-        static void AddConjugates(
-            ReadOnlySpan<double> weights,
-            ReadOnlySpan<double> potential,
-            MarginalPenalty penalty,
-            double share,
-            ref Compensated sum
-        )
-        {
-            for (int k = 0; k < weights.Length; k++)
-            {
-                if (weights[k] == 0)
-                    continue;
-                double exponent = penalty.IsExact ? 0 : -potential[k] / penalty.Rho;
-                double conjugate = penalty.IsExact ? potential[k] : -penalty.Rho * VectorMath.ExpM1(exponent);
-                sum.Add(weights[k] * (conjugate - (share * Math.Exp(exponent))));
-            }
-        }
+        double Dual(TransportResult term) => EntropicDual.Value(term, backend, agreed);
 
         /// <summary>The cross term's gradient less the self term's, and the change of <c>(ε/2)(m_a − m_b)²</c>.</summary>
         static double[] Difference(ReadOnlySpan<double> cross, ReadOnlySpan<double> self, double shift)

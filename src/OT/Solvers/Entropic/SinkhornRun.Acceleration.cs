@@ -101,7 +101,7 @@ internal sealed partial class SinkhornRun
     /// <summary>Replaces g by a Newton step, once as much time went into iterations at this ε as the step would take.</summary>
     bool NewtonStep(SemiDualNewton.Point point)
     {
-        _newton ??= new SemiDualNewton(_costs, _backend.Threads);
+        _newton ??= new SemiDualNewton(_costs, _backend.Threads, _backend.Share);
         double error = _error / Mass;
         double threshold = Math.Clamp(NewtonThinning * error, LeastThinning, MostThinning);
         int made = _iteration - _levelStart;
@@ -206,7 +206,7 @@ internal sealed partial class SinkhornRun
     }
 
     double DualRounding(double dual) =>
-        (_precision == Precision.Float32 ? 1e-6 : 1e-13)
+        (_precision == Precision.Float64 ? 1e-13 : 1e-6)
         * (Math.Abs(dual) + (_problem.Geometry.MagnitudeBound * Mass) + (IsBounded ? _epsilon * _operator.PlanMass : 0));
 
     /// <summary>Notes the pair of potentials just evaluated as the one to fall back on.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using OT.Backends;
+using OT.Numerics;
 using OT.Problems;
 using OT.Results;
 
@@ -70,14 +71,16 @@ public sealed class SparseNewton : ISolver<LinearProblem, TransportResult>
         using ManagedBackend? own = _backend is null ? new ManagedBackend() : null;
         IBackend backend = _backend ?? own!;
         var clock = Stopwatch.StartNew();
+        using AgreedToken stop = backend.Share.Agree(cancellation);
         TransportResult warm = WarmUp(problem, start, backend, clock, cancellation);
         if (warm.Status is not SolverStatus.IterationLimit || warm.Potentials is null)
             return warm;
 
-        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using CancellationTokenSource limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         TimeSpan left = TimeLeft(clock);
         if (left != Timeout.InfiniteTimeSpan && left.TotalMilliseconds < int.MaxValue)
-            limit.CancelAfter(left);
+            limited.CancelAfter(left);
+        using AgreedToken limit = backend.Share.Agree(limited.Token);
         SparseNewtonOptions options = _options with { Progress = ProgressAfter(warm.Iterations, clock) };
         using var run = new SparseNewtonRun(warm.Problem, warm.Epsilon, options, backend, limit.Token);
         SparseNewtonRun.Ending ending = run.Solve(warm.Potentials);
@@ -98,7 +101,7 @@ public sealed class SparseNewton : ISolver<LinearProblem, TransportResult>
             },
             backend
         ).Solve(warm.Problem, new Potentials(run.F, run.G), cancellation);
-        return Together(warm, run, result, ending, cancellation);
+        return Together(warm, run, result, ending, stop.Token);
     }
 
     TimeSpan TimeLeft(Stopwatch clock)

@@ -289,7 +289,18 @@ internal sealed class SparseNewtonRun : IDisposable
     Point? PublishedStep(Point point)
     {
         long entries = (long)_options.EntriesPerNode * Math.Max(_a.Length, _b.Length);
-        double smallest = Thinning.MassOfRank(_costs, point.F, point.G, _a, _b, _epsilon, entries, _backend.Threads, _limit);
+        double smallest = Thinning.MassOfRank(
+            _costs,
+            point.F,
+            point.G,
+            _a,
+            _b,
+            _epsilon,
+            entries,
+            _backend.Threads,
+            _backend.Share,
+            _limit
+        );
         if (Thin(point, smallest) is not { } thin)
             return null;
         Load(thin, point);
@@ -327,7 +338,18 @@ internal sealed class SparseNewtonRun : IDisposable
             _density = Math.Clamp(_density, 0.01 * LargestDensity, LargestDensity);
         }
         long entries = (long)Math.Max(1, _density * _a.Length * _b.Length);
-        double smallest = Thinning.MassOfRank(_costs, point.F, point.G, _a, _b, _epsilon, entries, _backend.Threads, _limit);
+        double smallest = Thinning.MassOfRank(
+            _costs,
+            point.F,
+            point.G,
+            _a,
+            _b,
+            _epsilon,
+            entries,
+            _backend.Threads,
+            _backend.Share,
+            _limit
+        );
         if (Thin(point, smallest) is not { } thin)
             return null;
         Load(thin, point);
@@ -390,10 +412,22 @@ internal sealed class SparseNewtonRun : IDisposable
 
     /// <summary>The entries of at least so much mass; null when stopped or too many.</summary>
     ThinPlan? Thin(Point point, double smallest) =>
-        ThinPlan.Of(_costs, point.F, point.G, _a, _b, _epsilon, smallest, absolute: true, Bytes / 256, _backend.Threads, _limit);
+        ThinPlan.Of(
+            _costs,
+            point.F,
+            point.G,
+            _a,
+            _b,
+            _epsilon,
+            smallest,
+            absolute: true,
+            Bytes / 256,
+            _backend.Threads,
+            _backend.Share,
+            _limit
+        );
 
-    long Bytes =>
-        Math.Min(_backend.MemoryLimit, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2) - Sinkhorn.OwnBytes(_problem.Geometry);
+    long Bytes => Math.Min(_backend.MemoryLimit, _backend.Share.AvailableBytes / 2) - Sinkhorn.OwnBytes(_problem.Geometry);
 
     void Load(ThinPlan thin, Point point)
     {

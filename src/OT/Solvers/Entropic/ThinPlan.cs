@@ -43,6 +43,7 @@ internal sealed class ThinPlan
     /// <param name="absolute">Whether the threshold is a mass.</param>
     /// <param name="most">Entries beyond which it is not worth it.</param>
     /// <param name="threads">Threads; they change no bit.</param>
+    /// <param name="share">The rows to look at here; the entries of all rows are given.</param>
     /// <param name="cancellation">Watched once per few rows.</param>
     /// <returns>The entries; null when there are too many of them, or when cancelled.</returns>
     public static ThinPlan? Of(
@@ -56,12 +57,13 @@ internal sealed class ThinPlan
         bool absolute,
         long most,
         int threads,
+        IRowShare share,
         CancellationToken cancellation
     )
     {
-        int n = geometry.Rows;
+        (int start, int end) = share.RowsOf(geometry.Rows);
         var scan = new Scan(geometry, f, g, rowMass, b, epsilon, Math.Max(threshold, Negligible), absolute);
-        var chunks = new Chunk[(n + ChunkRows - 1) / ChunkRows];
+        var chunks = new Chunk[(end - start + ChunkRows - 1) / ChunkRows];
         long found = 0;
         try
         {
@@ -75,7 +77,7 @@ internal sealed class ThinPlan
                     long room = most - Interlocked.Read(ref found);
                     if (cancellation.IsCancellationRequested || room < 0)
                         return costs;
-                    chunks[k] = scan.Run(k * ChunkRows, Math.Min(n, (k + 1) * ChunkRows), room, costs);
+                    chunks[k] = scan.Run(start + (k * ChunkRows), Math.Min(end, start + ((k + 1) * ChunkRows)), room, costs);
                     Interlocked.Add(ref found, chunks[k].Columns.Count);
                     return costs;
                 },
@@ -86,9 +88,9 @@ internal sealed class ThinPlan
         {
             ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]); // a cost of the caller's own
         }
-        if (cancellation.IsCancellationRequested || found > Math.Min(most, Array.MaxLength))
+        if (cancellation.IsCancellationRequested || share.Gather<long>([found]).Sum() > Math.Min(most, Array.MaxLength))
             return null;
-        var starts = new int[n + 1];
+        var counts = new int[end - start];
         var columns = new int[found];
         var values = new double[found];
         int at = 0,
@@ -97,14 +99,15 @@ internal sealed class ThinPlan
         {
             chunk.Columns.CopyTo(columns, at);
             chunk.Values.CopyTo(values, at);
-            foreach (int count in chunk.Counts)
-            {
-                starts[row + 1] = starts[row] + count;
-                row++;
-            }
+            chunk.Counts.CopyTo(counts, row);
             at += chunk.Columns.Count;
+            row += chunk.Counts.Count;
         }
-        return new ThinPlan(starts, columns, values);
+        int[] all = share.Gather<int>(counts),
+            starts = new int[all.Length + 1];
+        for (int i = 0; i < all.Length; i++)
+            starts[i + 1] = starts[i] + all[i];
+        return new ThinPlan(starts, share.Gather<int>(columns), share.Gather<double>(values));
     }
 
     /// <summary>About how many entries <see cref="Of"/> would find, judged by a few rows.</summary>
@@ -115,8 +118,9 @@ internal sealed class ThinPlan
         double[] rowMass,
         double[] b,
         double epsilon,
-        double threshold
-    ) => new Scan(geometry, f, g, rowMass, b, epsilon, Math.Max(threshold, Negligible), absolute: false).Sample();
+        double threshold,
+        IRowShare share
+    ) => new Scan(geometry, f, g, rowMass, b, epsilon, Math.Max(threshold, Negligible), absolute: false).Sample(share);
 
     /// <summary>What some rows keep.</summary>
     readonly record struct Chunk(List<int> Columns, List<double> Values, List<int> Counts);
@@ -146,21 +150,22 @@ internal sealed class ThinPlan
         }
 
         /// <summary>Entries of the whole plan, judged by a few rows.</summary>
-        public double Sample()
+        public double Sample(IRowShare share)
         {
             int n = geometry.Rows,
                 step = Math.Max(1, n / SampledRows);
+            (int start, int end) = share.RowsOf(n);
             var costs = new double[b.Length];
             var columns = new List<int>();
             int rows = 0;
             for (int i = step / 2; i < n; i += step, rows++)
             {
-                if (rowMass[i] == 0)
+                if (rowMass[i] == 0 || i < start || i >= end)
                     continue;
                 geometry.CostRow(i, costs);
                 Select(costs, i, columns);
             }
-            return (double)columns.Count / Math.Max(1, rows) * n;
+            return (double)share.Gather<long>([columns.Count]).Sum() / Math.Max(1, rows) * n;
         }
 
         public Chunk Run(int start, int end, long room, double[] costs)

@@ -110,6 +110,7 @@ internal static class Thinning
         double epsilon,
         long rank,
         int threads,
+        IRowShare share,
         CancellationToken cancellation
     )
     {
@@ -117,11 +118,12 @@ internal static class Thinning
             logB = VectorMath.LogWeights(b);
         double top = TensorPrimitives.Max<double>(logA);
         var total = new long[Bins];
+        (int start, int end) = share.RowsOf(geometry.Rows);
         try
         {
             Parallel.For(
-                0,
-                geometry.Rows,
+                start,
+                end,
                 new ParallelOptions { MaxDegreeOfParallelism = threads },
                 () => (Costs: new double[geometry.Columns], Counts: new long[Bins]),
                 (i, _, local) =>
@@ -157,10 +159,12 @@ internal static class Thinning
         {
             ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]); // a cost of the caller's own
         }
+        long[] all = share.Gather<long>(total);
         long count = 0;
         for (int k = 0; k < Bins; k++)
         {
-            count += total[k];
+            for (int at = k; at < all.Length; at += Bins)
+                count += all[at];
             if (count >= rank)
                 return Math.Exp(top - ((k + 1) / BinsPerUnit));
         }

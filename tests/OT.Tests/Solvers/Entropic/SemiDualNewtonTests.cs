@@ -35,7 +35,7 @@ public class SemiDualNewtonTests
             double[] wanted = [.. b.Select((w, j) => double.IsPositiveInfinity(rhoB) ? w : w * Math.Exp(-g[j] / rhoB))];
             double[] columns = [.. Enumerable.Range(0, m).Select(j => Enumerable.Range(0, n).Sum(i => a[i] * q[(i * m) + j]))];
 
-            var newton = new SemiDualNewton(problem.Geometry, 2);
+            var newton = new SemiDualNewton(problem.Geometry, 2, RowShare.Whole);
             var point = new SemiDualNewton.Point(
                 SoftMin(problem.Geometry, g, b, epsilon),
                 g,
@@ -116,7 +116,7 @@ public class SemiDualNewtonTests
             b = [0.5, 0.5],
             g = [0, 0];
         var costs = new CostMatrix(2, 2, [0, h, h, 0.0]);
-        var newton = new SemiDualNewton(costs, 1);
+        var newton = new SemiDualNewton(costs, 1, RowShare.Whole);
         var point = new SemiDualNewton.Point(SoftMin(costs, g, b, 1), g, b, a, a, b, 1, 1, double.PositiveInfinity);
         Assert.True(Compute(newton, point, threshold: 0));
         double s = Math.Exp(-h);
@@ -184,7 +184,7 @@ public class SemiDualNewtonTests
         double[]? expected = null;
         foreach (int threads in (int[])[1, 2, 5])
         {
-            var newton = new SemiDualNewton(problem.Geometry, threads);
+            var newton = new SemiDualNewton(problem.Geometry, threads, RowShare.Whole);
             Assert.True(Compute(newton, point, threshold: 1e-9, damping: 1e-6));
             expected ??= newton.Direction.ToArray();
             Assert.Equal(expected, newton.Direction.ToArray());

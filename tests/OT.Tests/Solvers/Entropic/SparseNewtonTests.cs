@@ -199,6 +199,7 @@ public class SparseNewtonTests
                 0.02,
                 rank,
                 2,
+                RowShare.Whole,
                 CancellationToken.None
             );
             Assert.InRange(mass, 0, masses[rank - 1] * (1 + 1e-12));

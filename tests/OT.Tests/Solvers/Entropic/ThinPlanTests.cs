@@ -1,3 +1,4 @@
+using OT.Numerics;
 using OT.Problems;
 using OT.Results;
 using OT.Solvers.Entropic;
@@ -39,6 +40,7 @@ public class ThinPlanTests
                     absolute: false,
                     long.MaxValue,
                     threads,
+                    RowShare.Whole,
                     CancellationToken.None
                 )!;
                 for (int i = 0; i < n; i++)
@@ -68,7 +70,24 @@ public class ThinPlanTests
         double[] a = problem.A.Weights.ToArray(),
             b = problem.B.Weights.ToArray();
         double[] zero = new double[100];
-        Assert.Null(ThinPlan.Of(problem.Geometry, zero, zero, a, b, 1, 0, false, 5000, 2, CancellationToken.None));
-        Assert.Null(ThinPlan.Of(problem.Geometry, zero, zero, a, b, 1, 0, false, long.MaxValue, 2, new CancellationToken(true)));
+        Assert.Null(
+            ThinPlan.Of(problem.Geometry, zero, zero, a, b, 1, 0, false, 5000, 2, RowShare.Whole, CancellationToken.None)
+        );
+        Assert.Null(
+            ThinPlan.Of(
+                problem.Geometry,
+                zero,
+                zero,
+                a,
+                b,
+                1,
+                0,
+                false,
+                long.MaxValue,
+                2,
+                RowShare.Whole,
+                new CancellationToken(true)
+            )
+        );
     }
 }

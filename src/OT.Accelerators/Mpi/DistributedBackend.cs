@@ -1,0 +1,174 @@
+using System.Globalization;
+using OT.Backends;
+using OT.Geometries;
+using OT.Numerics;
+using OT.Problems;
+using OT.Results;
+
+namespace OT.Accelerators.Mpi;
+
+/// <summary>
+/// One problem over several processes: every rank runs the same solver on the same vectors of length n and m, and looks at its own rows of the costs, with a back end of its own.
+/// </summary>
+/// <remarks>
+/// <para>
+/// An iteration costs each rank n m/R exponentials, and one all-reduce of m doubles with one gathering of n. Every rank holds the same bits; repeats give the same bits; another number of ranks
+/// gives sums in another order, within the tolerance of the local back end. Solvers need not know; what they look at without an operator is divided by rows, too.
+/// </para>
+/// <para>Ranks stop together: a cancellation or a time limit that one of them sees ends the step of all. See docs/theory/distributed.md.</para>
+/// </remarks>
+public sealed class DistributedBackend : IBackend
+{
+    readonly IBackend _local;
+    readonly MpiCommunicator _ranks;
+
+    /// <summary>Joins the back ends of all ranks. Collective.</summary>
+    /// <param name="local">Where this rank's rows run; disposed with this. All ranks need one of the same name, or they would not round alike.</param>
+    /// <param name="ranks">The processes; not disposed.</param>
+    /// <exception cref="BackendException">The ranks' back ends are of different names or limits.</exception>
+    public DistributedBackend(IBackend local, MpiCommunicator ranks)
+    {
+        ArgumentNullException.ThrowIfNull(local);
+        ArgumentNullException.ThrowIfNull(ranks);
+        (_local, _ranks) = (local, ranks);
+        MemoryLimit = ranks.Gather<long>([local.MemoryLimit]).Min();
+        char[] names = ranks.Gather<char>(local.Name, out _);
+        for (int r = 0; r < ranks.Size; r++)
+        {
+            if (
+                names.Length != local.Name.Length * ranks.Size
+                || !names.AsSpan(r * local.Name.Length, local.Name.Length).SequenceEqual(local.Name)
+            )
+                throw new BackendException("mpi", $"the ranks run different back ends: {new string(names)}.");
+        }
+        Name = string.Create(CultureInfo.InvariantCulture, $"mpi-{ranks.Size} of {local.Name}");
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <summary>Number of threads of this rank that work on one operator.</summary>
+    public int Threads => _local.Threads;
+
+    /// <summary>Bytes that one operator may take on each rank; the least limit of all ranks.</summary>
+    public long MemoryLimit { get; }
+
+    /// <summary>The processes.</summary>
+    public MpiCommunicator Ranks => _ranks;
+
+    /// <summary>False: each rank tabulates its own rows when it binds them.</summary>
+    public bool TakesTables => false;
+
+    IRowShare IBackend.Share => _ranks;
+
+    /// <summary>Bytes that <see cref="Bind"/> would take on the rank with most rows, the copy of its costs included where there is one. Not collective, and the same on every rank.</summary>
+    public long EstimateBytes(Geometry geometry, Precision precision)
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
+        int n = geometry.Rows,
+            m = geometry.Columns,
+            most = (n + _ranks.Size - 1) / _ranks.Size;
+        long pairs = (long)most * m;
+        Geometry block = geometry is PointCloud cloud ? Block(cloud, 0, most) : new RowBlock(geometry, 0, most);
+        long stored = geometry switch
+        {
+            CostMatrix matrix => pairs * (matrix.IsSingle ? sizeof(float) : sizeof(double)),
+            ShardedCosts => 0,
+            _ => _local.TakesTables ? CostMatrix.TableBytes(block) : 0,
+        };
+        // A copy in floats of what is stored in doubles.
+        if (precision != Precision.Float64 && geometry is CostMatrix { IsSingle: false } or ShardedCosts { IsSingle: false })
+            stored += pairs * sizeof(float);
+        long exchange = sizeof(double) * ((4L * m) + (2L * n) + (2L * _ranks.Size * 8));
+        return checked(_local.EstimateBytes(block, precision) + stored + exchange);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="BackendException">There are fewer rows than ranks, or memory or a device is missing on some rank: all ranks throw.</exception>
+    public ICostOperator Bind(
+        Geometry geometry,
+        Precision precision = Precision.Float64,
+        CancellationToken cancellation = default
+    )
+    {
+        ArgumentNullException.ThrowIfNull(geometry);
+        if (geometry.Rows < _ranks.Size)
+        {
+            throw new BackendException(
+                "mpi",
+                $"{_ranks.Size} ranks for {geometry.Rows} rows: start at most as many ranks as there are rows."
+            );
+        }
+        (int start, int end) = _ranks.RowsOf(geometry.Rows);
+        MpiCommunicator.Watch watch = _ranks.WatchOf(cancellation, out int slot);
+        ICostOperator? local = null;
+        string? failure = null;
+        try
+        {
+            local = _local.Bind(BlockOf(geometry, start, end), precision, watch.Own);
+        }
+#pragma warning disable CA1031 // thrown again, on every rank, once all know of it
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            failure = e.Message;
+        }
+        try
+        {
+            _ranks.Settle(failure);
+        }
+        catch
+        {
+            local?.Dispose();
+            if (slot >= 0)
+                _ranks.EndWatch(slot);
+            throw;
+        }
+        return new DistributedOperator(geometry, local!, _ranks, watch, slot);
+    }
+
+    /// <summary>As <see cref="Certificate.Verify"/>, each rank over its own rows. Collective; every rank gets the same certificate.</summary>
+    /// <inheritdoc cref="Certificate.Verify" path="/param"/>
+    /// <inheritdoc cref="Certificate.Verify" path="/exception"/>
+    public Certificate Verify(
+        LinearProblem problem,
+        TransportPlan plan,
+        Potentials? potentials = null,
+        IProgress<double>? progress = null,
+        CancellationToken cancellation = default
+    )
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        return Certificate.VerifyShared(problem, plan, potentials, progress, _ranks, cancellation);
+    }
+
+    /// <summary>Ends the local back end.</summary>
+    public void Dispose() => _local.Dispose();
+
+    /// <summary>This rank's rows as a geometry of their own, of the kind that the local back end is fastest with.</summary>
+    Geometry BlockOf(Geometry geometry, int start, int end) =>
+        geometry switch
+        {
+            ShardedCosts sharded => sharded.Block,
+            PointCloud cloud => Quick(Block(cloud, start, end)),
+            CostMatrix matrix => Block(matrix, start, end),
+            _ => Quick(new RowBlock(geometry, start, end - start)),
+        };
+
+    Geometry Quick(Geometry block) => _local.TakesTables ? CostMatrix.Quick(block, MemoryLimit) : block;
+
+    static PointCloud Block(PointCloud cloud, int start, int end)
+    {
+        int d = cloud.Dimension;
+        double[] rows = cloud.Source.Values[(start * d)..(end * d)].ToArray();
+        return new PointCloud(new Matrix(end - start, d, rows), cloud.Target, cloud.GroundCost);
+    }
+
+    static CostMatrix Block(CostMatrix matrix, int start, int end)
+    {
+        int m = matrix.Columns;
+        return matrix.Doubles is { } doubles
+            ? new CostMatrix(end - start, m, doubles[(start * m)..(end * m)])
+            : new CostMatrix(end - start, m, matrix.Singles![(start * m)..(end * m)]);
+    }
+}

@@ -1,0 +1,62 @@
+using Microsoft.Win32.SafeHandles;
+using OT.Accelerators.Mpi;
+using OT.Backends;
+
+namespace OT.Cli;
+
+/// <summary>The command under <c>mpirun</c>: every rank runs it, the first one writes.</summary>
+static class RankedProgram
+{
+    /// <summary>How long the others leave the first rank to write what an interrupted run has.</summary>
+    static readonly TimeSpan Writing = TimeSpan.FromSeconds(5);
+
+    public static int Run(IReadOnlyList<string> args, CancellationToken cancellation)
+    {
+        // Plain files, not the console's writers: those greet a terminal, and mpirun gives each rank one.
+        using TextWriter output = Open(1),
+            error = Open(2);
+        MpiCommunicator ranks;
+        try
+        {
+            ranks = MpiCommunicator.World();
+        }
+        catch (BackendException e)
+        {
+            error.WriteLine($"ot: {CommandLine.OneLine(e)}");
+            return CommandLine.BadInput;
+        }
+        bool first = ranks.Rank == 0;
+        int code = CommandLine.Run(
+            args,
+            () => throw new InputException("standard input ('-') belongs to one process: name files under mpirun."),
+            first ? output : TextWriter.Null,
+            first ? error : TextWriter.Null,
+            showProgress: false,
+            new RankSession(ranks, error, first),
+            cancellation
+        );
+        output.Flush();
+        if (code == RankSession.Abandoned)
+        {
+            // Some rank is inside MPI, and cannot be called back: all end here, the first one last.
+            if (!first)
+                Thread.Sleep(Writing);
+            ranks.Abort(CommandLine.StoppedEarly);
+        }
+        ranks.End(TimeSpan.MaxValue);
+        return code;
+    }
+
+    static StreamWriter Open(int descriptor) =>
+        new(new FileStream(new SafeFileHandle(descriptor, ownsHandle: false), FileAccess.Write)) { AutoFlush = true };
+}
+
+/// <summary>What a command needs to know of the other ranks.</summary>
+/// <param name="Ranks">The processes.</param>
+/// <param name="Error">Where this rank writes when it fails alone.</param>
+/// <param name="Writes">Whether this rank writes files and the report: the first one does.</param>
+sealed record RankSession(MpiCommunicator Ranks, TextWriter Error, bool Writes)
+{
+    /// <summary>The exit code of a run that was left in the middle; never shown.</summary>
+    public const int Abandoned = -1;
+}

@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using System.Globalization;
+using OT.Accelerators.Mpi;
+using Xunit;
+
+namespace OT.Accelerators.Tests.Mpi;
+
+/// <summary>One run of the test host under <c>mpirun</c>: ended, with a failure, when it takes too long.</summary>
+sealed class MpiJob
+{
+    static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    readonly Dictionary<string, Dictionary<string, string>> _scenarios = new(StringComparer.Ordinal);
+
+    MpiJob(int code, string output, string error)
+    {
+        (Code, Error) = (code, error);
+        Dictionary<string, string> lines = [];
+        foreach (string line in output.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            (string key, string value) = line.IndexOf(' ', StringComparison.Ordinal) is var at and >= 0
+                ? (line[..at], line[(at + 1)..])
+                : (line, "");
+            if (key == "scenario")
+                _scenarios.Add(value, lines = new(StringComparer.Ordinal));
+            else
+                lines[key] = value;
+        }
+    }
+
+    public int Code { get; }
+
+    public string Error { get; }
+
+    /// <summary>What rank 0 wrote in a scenario.</summary>
+    public IReadOnlyDictionary<string, string> this[string scenario] => _scenarios[scenario];
+
+    public static double Number(IReadOnlyDictionary<string, string> lines, string key) =>
+        double.Parse(lines[key].Split(' ')[^1], NumberStyles.Float, CultureInfo.InvariantCulture);
+
+    /// <summary>Runs scenarios that must all come to their end.</summary>
+    public static MpiJob Run(int ranks, params ReadOnlySpan<string> scenarios)
+    {
+        MpiJob job = Start(ranks, string.Join(" then ", scenarios.ToArray()));
+        Assert.True(job.Code == 0, $"{ranks} ranks ended with {job.Code}: {job.Error}");
+        return job;
+    }
+
+    /// <summary>Runs scenarios, whatever becomes of them.</summary>
+    public static MpiJob Start(int ranks, string words)
+    {
+        Require();
+        string host = Path.Combine(AppContext.BaseDirectory, "OT.MpiHost.dll");
+        var start = new ProcessStartInfo("mpirun")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            UseShellExecute = false,
+        };
+        foreach (string word in (string[])[.. Launch(ranks), "dotnet", host, .. words.Split(' ')])
+            start.ArgumentList.Add(word);
+        using Process process = Process.Start(start)!;
+        process.StandardInput.Close();
+        Task<string> output = process.StandardOutput.ReadToEndAsync(),
+            error = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(Patience))
+        {
+            process.Kill(entireProcessTree: true);
+            Assert.Fail($"{ranks} ranks hang at: {words}. {error.Result}");
+        }
+        return new MpiJob(process.ExitCode, output.Result, error.Result);
+    }
+
+    /// <summary>Open MPI refuses root, and more ranks than cores, unless told otherwise; other kinds of MPI know no such words.</summary>
+    static string[] Launch(int ranks)
+    {
+        string count = ranks.ToString(CultureInfo.InvariantCulture);
+        return MpiCommunicator.Library.StartsWith("Open MPI", StringComparison.Ordinal)
+            ? ["--allow-run-as-root", "--oversubscribe", "-n", count]
+            : ["-n", count];
+    }
+
+    /// <summary>Skips where libot_mpi or mpirun is missing, unless <c>OT_REQUIRE</c> names mpi.</summary>
+    static void Require()
+    {
+        NativeLoader.Opened library = NativeLoader.Open(LibOtMpi.Library);
+        bool launcher = (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator)
+            .Any(folder => File.Exists(Path.Combine(folder, "mpirun")));
+        if (library.Found && launcher)
+            return;
+        string reason = library.Found
+            ? "mpirun is not in the PATH."
+            : $"libot_mpi was not built: {string.Join("; ", library.Attempts)}";
+        Assert.False((Environment.GetEnvironmentVariable("OT_REQUIRE") ?? "").Split(',').Contains("mpi"), reason);
+        Assert.Skip(reason);
+    }
+}
