@@ -5,5 +5,11 @@ if (args is ["peers", .. var rest])
     return PeerTimings.Run(rest);
 if (args is ["kernels", .. var kernelArguments])
     return KernelRatios.Run(kernelArguments);
+if (args is ["backends", .. var backendArguments])
+    return BackendTimings.Run(backendArguments);
+if (args is ["native", .. var nativeArguments])
+    return NativeRatios.Run(nativeArguments);
+if (args is ["blas", .. var blasArguments])
+    return BlasRatios.Run(blasArguments);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, new BenchmarkSettings());
 return 0;

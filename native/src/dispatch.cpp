@@ -1,47 +1,53 @@
-#include "error.h"
+#include "dispatch.h"
 
 namespace {
 
-const char *detect_isa() noexcept {
-#if defined(__aarch64__) || defined(_M_ARM64)
-  return "neon";  // part of the architecture
-#elif (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+ot_isa detect() noexcept {
+#if defined(OT_HAS_NEON)
+  return OT_ISA_NEON;  // part of the architecture
+#elif defined(OT_HAS_AVX)
   // The compiler's own test covers the processor and the operating system's support for the registers.
   __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+    return OT_ISA_SCALAR;
+  }
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512bw")) {
-    return "avx512";
+    return OT_ISA_AVX512;
   }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    return "avx2";
-  }
-  return "scalar";
+  return OT_ISA_AVX2;
 #else
-  return "scalar";  // a compiler with no test of its own
+  return OT_ISA_SCALAR;
 #endif
 }
 
 }  // namespace
 
-extern "C" {
+namespace ot {
 
-int ot_abi_version(void) { return OT_ABI_VERSION; }
-
-int ot_version(const char **text) {
-  if (text == nullptr) {
-    return ot::fail(OT_INVALID_ARGUMENT, "ot_version", "text is null");
-  }
-  *text = OT_VERSION;
-  return OT_OK;
+ot_isa best_isa() noexcept {
+  static const ot_isa best = detect();
+  return best;
 }
 
-int ot_isa(const char **name) {
-  if (name == nullptr) {
-    return ot::fail(OT_INVALID_ARGUMENT, "ot_isa", "name is null");
-  }
-  static const char *const detected = detect_isa();
-  *name = detected;
-  return OT_OK;
+const Kernels *kernels(int32_t isa) noexcept {
+  // In the order of the enumeration; on one processor a lower one always runs.
+  static const Kernels *const tables[] = {
+    &scalar_kernels,
+#if defined(OT_HAS_NEON)
+    &neon_kernels,
+#else
+    nullptr,
+#endif
+#if defined(OT_HAS_AVX)
+    &avx2_kernels,
+    &avx512_kernels,
+#else
+    nullptr,
+    nullptr,
+#endif
+  };
+  return isa < 0 || isa > best_isa() ? nullptr : tables[isa];
 }
 
-}  // extern "C"
+}  // namespace ot

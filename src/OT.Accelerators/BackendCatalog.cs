@@ -1,79 +1,81 @@
 using System.Collections.Immutable;
+using OT.Accelerators.Blas;
+using OT.Accelerators.Gpu.Cuda;
+using OT.Accelerators.Gpu.OpenCl;
 using OT.Accelerators.Mpi;
 using OT.Accelerators.Native;
 using OT.Backends;
 
 namespace OT.Accelerators;
 
-/// <summary>Opens back ends by name, and tells which there are and why each other one was passed over.</summary>
-/// <remarks>Nothing is loaded and no device is touched before <see cref="Describe"/> is called or a back end other than <c>managed</c> is named.</remarks>
+/// <summary>Opens back ends by name, and tells which there are.</summary>
+/// <remarks>
+/// Nothing is loaded and no device is touched before <see cref="Describe"/> is called or a back end other than <c>managed</c> is named; <c>auto</c> opens what it chooses when a geometry
+/// is bound. Devices other than the first, and options of one back end, are parameters of its own constructor.
+/// </remarks>
 public static class BackendCatalog
 {
-    const string NoKernels = "this version has no kernels for it";
-
     /// <summary>The names that <see cref="Open(string, int?, long?)"/> takes beside <c>auto</c>.</summary>
     public static ImmutableArray<string> Names { get; } = ["managed", "native", "blas", "opencl", "cuda", "mpi"];
 
     /// <summary>Opens a back end. The caller disposes it.</summary>
-    /// <param name="name">One of <see cref="Names"/>, or <c>auto</c>, the default, for the best that is usable here: today <c>managed</c>.</param>
-    /// <param name="threads">Threads per operator; all processors when left out.</param>
-    /// <param name="memoryLimit">Bytes that operators may take beyond the geometry; no limit when left out.</param>
+    /// <param name="name">One of <see cref="Names"/>, or <c>auto</c>, the default, for the best that is usable here, geometry by geometry: <see cref="AutoBackend"/>.</param>
+    /// <param name="threads">Threads per operator; all processors when left out. Devices have their own.</param>
+    /// <param name="memoryLimit">Bytes that operators may take beyond the geometry; no limit, or the device's own, when left out.</param>
     /// <exception cref="ArgumentException">There is no such name.</exception>
-    /// <exception cref="BackendException">A named back end is missing or has no kernels; the message lists the places tried. Never another one instead.</exception>
-    public static IBackend Open(string name = "auto", int? threads = null, long? memoryLimit = null) =>
-        Open(name, threads, memoryLimit, out _);
-
-    /// <summary>Opens a back end and tells why this one. The caller disposes it.</summary>
-    /// <param name="name">One of <see cref="Names"/>, or <c>auto</c> for the best that is usable here.</param>
-    /// <param name="threads">Threads per operator; all processors when null.</param>
-    /// <param name="memoryLimit">Bytes that operators may take beyond the geometry; no limit when null.</param>
-    /// <param name="why">The reason for the choice; for <c>auto</c> also why each other back end was passed over.</param>
-    /// <inheritdoc cref="Open(string, int?, long?)" path="/exception"/>
-    public static IBackend Open(string name, int? threads, long? memoryLimit, out string why)
+    /// <exception cref="BackendException">A named back end is missing; the message lists the places tried. Never another one instead.</exception>
+    public static IBackend Open(string name = "auto", int? threads = null, long? memoryLimit = null)
     {
         ArgumentNullException.ThrowIfNull(name);
         switch (name)
         {
             case "auto":
-                why =
-                    $"managed is always present; passed over: {string.Join(", ", Names[1..].Select(n => $"{n} ({NoKernels})"))}";
-                return new ManagedBackend(threads, memoryLimit);
+                return new AutoBackend(threads, memoryLimit);
             case "managed":
-                why = "asked for";
                 return new ManagedBackend(threads, memoryLimit);
+            case "native":
+                return new NativeBackend(threads, memoryLimit);
+            case "blas":
+                return new BlasBackend(threads, memoryLimit);
+            case "opencl":
+                return new OpenClBackend(memoryLimit);
+            case "cuda":
+                return new CudaBackend(memoryLimit);
             case "mpi":
-                why = "asked for";
                 var ranks = MpiCommunicator.World();
                 return new DistributedBackend(new ManagedBackend(threads ?? ranks.Threads, memoryLimit), ranks);
             default:
-                if (!Names.Contains(name, StringComparer.Ordinal))
-                    throw new ArgumentException(
-                        $"There is no back end '{name}': choose auto, {string.Join(", ", Names)}.",
-                        nameof(name)
-                    );
-                BackendCandidate candidate = DescribeOne(name);
-                throw new BackendException(
-                    name,
-                    candidate.Reason + (candidate.Attempts.IsEmpty ? "." : $". Tried: {string.Join("; ", candidate.Attempts)}.")
+                throw new ArgumentException(
+                    $"There is no back end '{name}': choose auto, {string.Join(", ", Names)}.",
+                    nameof(name)
                 );
         }
     }
 
-    /// <summary>Looks for every back end's library and reports, for each in <see cref="Names"/>, what was found or why not. Opens no device.</summary>
-    public static ImmutableArray<BackendCandidate> Describe() => [.. Names.Select(DescribeOne)];
+    /// <summary>Looks for every back end's library and devices and reports, for each in <see cref="Names"/>, what was found or why not.</summary>
+    public static ImmutableArray<BackendCandidate> Describe() =>
+        [
+            Managed(),
+            Candidate("native", LibOt.Library, () => ($"libot {LibOt.Version}, {LibOt.NameOf(LibOt.BestIsa)}", "kernels in C++")),
+            Candidate(
+                "blas",
+                SystemLibraries.Blas,
+                () => (BlasLibrary.Open().Version, "matrix products for squared distances in many dimensions")
+            ),
+            Candidate("opencl", SystemLibraries.OpenCl, () => Devices(OpenClBackend.Devices(), "")),
+            Candidate(
+                "cuda",
+                SystemLibraries.Cuda,
+                () => Devices(CudaBackend.Devices(), $"CUDA {CudaDriver.Text(CudaDriver.Open().Version)}")
+            ),
+            Candidate(
+                "mpi",
+                LibOtMpi.Library,
+                () => (MpiCommunicator.Library, "managed code in each process that mpirun starts")
+            ),
+        ];
 
-    static BackendCandidate DescribeOne(string name) =>
-        name switch
-        {
-            "native" => DescribeNative(),
-            "blas" => DescribeLibrary(name, SystemLibraries.Blas, SystemLibraries.BlasVersion),
-            "opencl" => DescribeLibrary(name, SystemLibraries.OpenCl, _ => null),
-            "mpi" => DescribeMpi(),
-            "cuda" => DescribeLibrary(name, SystemLibraries.Cuda, SystemLibraries.CudaVersion),
-            _ => DescribeManaged(),
-        };
-
-    static BackendCandidate DescribeManaged()
+    static BackendCandidate Managed()
     {
         using var managed = new ManagedBackend();
         return new BackendCandidate
@@ -86,45 +88,35 @@ public static class BackendCatalog
         };
     }
 
-    static BackendCandidate DescribeNative()
+    /// <summary>What a library and, once it is open, its owner tell.</summary>
+    static BackendCandidate Candidate(string name, NativeLibraryName library, Func<(string Version, string Reason)> ask)
     {
-        NativeLoader.Opened library = NativeLoader.Open(LibOt.Library);
-        return Found("native", library.Attempts, library.Found ? $"libot {LibOt.Version}, {LibOt.Isa}" : null);
-    }
-
-    static BackendCandidate DescribeMpi()
-    {
-        NativeLoader.Opened library = NativeLoader.Open(LibOtMpi.Library);
-        return new BackendCandidate
-        {
-            Name = "mpi",
-            IsFound = library.Found,
-            IsUsable = library.Found,
-            Version = library.Found ? MpiCommunicator.Library : null,
-            Reason = library.Found
-                ? "over the managed back end of each process that mpirun starts"
-                : "libot_mpi is built where CMake finds an MPI for C, and needs that MPI where it runs",
-            Attempts = library.Attempts,
-        };
-    }
-
-    static BackendCandidate DescribeLibrary(string name, NativeLibraryName library, Func<nint, string?> version)
-    {
-        (ImmutableArray<LoadAttempt> attempts, string? text) = NativeLoader.Probe(library, version);
-        return Found(name, attempts, text);
-    }
-
-    static BackendCandidate Found(string name, ImmutableArray<LoadAttempt> attempts, string? version)
-    {
-        bool found = attempts[^1].Failure is null;
-        return new BackendCandidate
+        NativeLoader.Opened opened = NativeLoader.Open(library);
+        var candidate = new BackendCandidate
         {
             Name = name,
-            IsFound = found,
+            IsFound = opened.Found,
             IsUsable = false,
-            Version = version,
-            Reason = found ? $"found, but {NoKernels}" : "its library was not found",
-            Attempts = attempts,
+            Reason = "its library was not found",
+            Attempts = opened.Attempts,
         };
+        if (!opened.Found)
+            return candidate;
+        try
+        {
+            (string version, string reason) = ask();
+            return candidate with { IsUsable = true, Version = version, Reason = reason };
+        }
+        catch (BackendException failure)
+        {
+            return candidate with { Reason = failure.Message };
+        }
+    }
+
+    static (string Version, string Reason) Devices(ImmutableArray<string> names, string driver)
+    {
+        if (names.IsEmpty)
+            throw new BackendException("opencl", "no driver has registered a device.");
+        return ($"{names[0]} {driver}".Trim(), names.Length == 1 ? "1 device" : $"{names.Length} devices, the first by default");
     }
 }

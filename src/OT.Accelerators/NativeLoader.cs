@@ -67,7 +67,7 @@ static class NativeLoader
     static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
     {
         NativeLibraryName? library = Array.Find(
-            [LibOt.Library, LibOtMpi.Library],
+            [LibOt.Library, LibOtMpi.Library, SystemLibraries.OpenCl],
             own => string.Equals(own.Name, name, StringComparison.Ordinal)
         );
         if (library is null)

@@ -91,7 +91,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                 !onBackend ? "managed"
                 : result.Backend.Length > 0 ? result.Backend
                 : backend.Name,
-            Precision = entropic && precision == Precision.Float32 ? "single" : "double",
+            Precision = entropic ? TransportArguments.NameOf(precision) : "double",
             Threads = onBackend ? backend.Threads : 1,
             Rows = problem.Geometry.Rows,
             Columns = problem.Geometry.Columns,
@@ -155,10 +155,11 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                     result.Epsilon,
                     _state?.Relaxation ?? 1,
                     result.Errors,
-                    string.Equals(report.Precision, "single", StringComparison.Ordinal)
-                        ? OT.Backends.Precision.Float32
-                        : OT.Backends.Precision.Float64
-                );
+                    TransportArguments.ParsePrecision(report.Precision ?? "double")
+                )
+                {
+                    Problem = _state?.Problem ?? 0,
+                };
             }
             Save(path, _state);
         }

@@ -97,7 +97,11 @@ sealed class TransportArguments
     public readonly Option<double?> TimeLimit = Positive("--time-limit", "SECONDS", "Wall-clock time of the solve at most.");
     public readonly Option<string?> Backend = Text("--backend", "NAME", "auto (default), or a name that 'ot backends' lists.");
     public readonly Option<long?> Threads = Whole("--threads", "N", 1, 4096, "Threads; all processors when left out.");
-    public readonly Option<string?> Precision = Text("--precision", "NAME", "double (default) or single: what sinkhorn streams.");
+    public readonly Option<string?> Precision = Text(
+        "--precision",
+        "NAME",
+        "double (default), single, or tf32 (single, with tensor cores where there are any): what sinkhorn streams."
+    );
     public readonly Option<long?> Memory = new("--memory")
     {
         HelpName = "BYTES",
@@ -256,7 +260,17 @@ sealed class TransportArguments
         {
             "double" => OT.Backends.Precision.Float64,
             "single" => OT.Backends.Precision.Float32,
-            _ => throw new InputException($"--precision {name}: not known: there are double and single."),
+            "tf32" => OT.Backends.Precision.TensorFloat32,
+            _ => throw new InputException($"--precision {name}: not known: there are double, single and tf32."),
+        };
+
+    /// <summary>The name that <see cref="ParsePrecision"/> takes.</summary>
+    public static string NameOf(Precision precision) =>
+        precision switch
+        {
+            OT.Backends.Precision.Float32 => "single",
+            OT.Backends.Precision.TensorFloat32 => "tf32",
+            _ => "double",
         };
 
     public static Func<double, MarginalPenalty> ParsePenalty(string name) =>

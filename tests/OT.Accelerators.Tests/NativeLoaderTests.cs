@@ -94,6 +94,38 @@ public sealed class NativeLoaderTests
         Assert.Equal(new LoadAttempt(folder.File("other.lib"), "it has no function ot_abi_version"), result.Attempts[0]);
     }
 
+    /// <summary>A library of another version is a file with one function, made here where there is a C compiler.</summary>
+    [Fact]
+    public void A_library_of_another_ABI_is_refused_with_both_versions()
+    {
+        using var folder = new NativePaths.Folder();
+        File.WriteAllText(folder.File("other.c"), "int ot_abi_version(void) { return 1; }\n");
+        Compile(folder.File("other.c"), folder.File("abi.lib"));
+        using var variable = new NativePaths.Set(folder.Path);
+
+        NativeLoader.Opened result = NativeLoader.Open(Named("abi", LibOt.Library.Reject));
+
+        Assert.False(result.Found);
+        Assert.Equal(
+            new LoadAttempt(folder.File("abi.lib"), $"its ABI version is 1, this program needs {LibOt.AbiVersion}"),
+            result.Attempts[0]
+        );
+    }
+
+    static void Compile(string source, string library)
+    {
+        try
+        {
+            using var compiler = System.Diagnostics.Process.Start("cc", ["-shared", "-fPIC", "-o", library, source]);
+            compiler.WaitForExit();
+            Assert.Equal(0, compiler.ExitCode);
+        }
+        catch (System.ComponentModel.Win32Exception e)
+        {
+            Assert.Skip($"No C compiler: {e.Message}");
+        }
+    }
+
     [Fact]
     public void A_probe_closes_what_it_opened()
     {

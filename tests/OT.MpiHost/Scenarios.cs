@@ -24,6 +24,7 @@ static class Scenarios
         ["laws"] = Laws,
         ["solve"] = Solve,
         ["divergence"] = Divergence,
+        ["resume"] = Resume,
         ["volume"] = Volume,
         ["speed"] = Speed,
         ["cancel"] = Cancel,
@@ -170,6 +171,34 @@ static class Scenarios
         report.Number("value", result.Value);
         Same(ranks, report, "weights", result.A);
         Same(ranks, report, "points", result.Points(1).Source.Values);
+    }
+
+    /// <summary>kind, n, m, epsilon: a run that goes on from a state gives the bits of the run that wrote it; a state of another problem is refused.</summary>
+    static void Resume(MpiCommunicator ranks, string[] words, Report report)
+    {
+        using DistributedBackend backend = Backend(ranks);
+        string kind = string.Join(' ', words[..^3]);
+        LinearProblem problem = ProblemOf(ranks, kind, Int(words[^3]), Int(words[^2]), Double(words[^1]), entropic: true);
+        var states = new List<SinkhornState>();
+        var options = new SinkhornOptions
+        {
+            Tolerance = 1e-9,
+            CheckpointEvery = 20,
+            Checkpoint = states.Add,
+        };
+        TransportResult straight = new Sinkhorn(options, backend).Solve(problem);
+        TransportResult resumed = new Sinkhorn(options, backend).Solve(problem, states[0]);
+        bool same = straight.Potentials!.F.SequenceEqual(resumed.Potentials!.F) && straight.Value.Equals(resumed.Value);
+        report.Text("same", same.ToString());
+        try
+        {
+            new Sinkhorn(options, backend).Solve(problem with { PenaltyA = MarginalPenalty.KullbackLeibler(3) }, states[0]);
+            report.Text("stale", "taken");
+        }
+        catch (ArgumentException e)
+        {
+            report.Text("stale", e.Message);
+        }
     }
 
     static void SameBits(MpiCommunicator ranks, Report report, TransportResult result)

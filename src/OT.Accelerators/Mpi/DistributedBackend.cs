@@ -56,8 +56,8 @@ public sealed class DistributedBackend : IBackend
     /// <summary>The processes.</summary>
     public MpiCommunicator Ranks => _ranks;
 
-    /// <summary>False: each rank tabulates its own rows when it binds them.</summary>
-    public bool TakesTables => false;
+    /// <summary>The geometry itself: each rank prepares its own rows when it binds them.</summary>
+    public Geometry Prepare(Geometry geometry) => geometry;
 
     /// <inheritdoc/>
     public BackendTimings Spent => _local.Spent;
@@ -77,7 +77,7 @@ public sealed class DistributedBackend : IBackend
         {
             CostMatrix matrix => pairs * (matrix.IsSingle ? sizeof(float) : sizeof(double)),
             ShardedCosts => 0,
-            _ => _local.TakesTables ? CostMatrix.TableBytes(block) : 0,
+            _ => CostMatrix.TableBytes(block),
         };
         // A copy in floats of what is stored in doubles.
         if (precision != Precision.Float64 && geometry is CostMatrix { IsSingle: false } or ShardedCosts { IsSingle: false })
@@ -153,12 +153,10 @@ public sealed class DistributedBackend : IBackend
         geometry switch
         {
             ShardedCosts sharded => sharded.Block,
-            PointCloud cloud => Quick(Block(cloud, start, end)),
+            PointCloud cloud => _local.Prepare(Block(cloud, start, end)),
             CostMatrix matrix => Block(matrix, start, end),
-            _ => Quick(new RowBlock(geometry, start, end - start)),
+            _ => _local.Prepare(new RowBlock(geometry, start, end - start)),
         };
-
-    Geometry Quick(Geometry block) => _local.TakesTables ? CostMatrix.Quick(block, MemoryLimit) : block;
 
     static PointCloud Block(PointCloud cloud, int start, int end)
     {

@@ -332,8 +332,8 @@ sealed class DistributedOperator : ICostOperator
     /// <summary>What is agreed on before a call: the step, that every rank gives the same numbers to it, and whether to make it at all.</summary>
     bool Begin(string what, double epsilon, ReadOnlySpan<double> x, ReadOnlySpan<double> y)
     {
-        ulong hash = MpiCommunicator.Hash(BitConverter.DoubleToUInt64Bits(epsilon), x);
-        _ranks.Agree(what, MpiCommunicator.Hash(hash, y), 0);
+        ulong hash = BitHash.Of(BitConverter.DoubleToUInt64Bits(epsilon), x);
+        _ranks.Agree(what, BitHash.Of(hash, y), 0);
         Interrupted |= _watch.Token.IsCancellationRequested;
         return !Interrupted;
     }

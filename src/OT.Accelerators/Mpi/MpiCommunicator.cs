@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -415,6 +414,15 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
         }
     }
 
+    /// <summary>Not <see cref="string.GetHashCode()"/>, which is another in every process.</summary>
+    static int HashOf(string text)
+    {
+        int hash = 0;
+        foreach (char c in text)
+            hash = unchecked((hash * 31) + c);
+        return hash;
+    }
+
     /// <summary>Compares where the ranks are and what they hold, and tells what each is about to give.</summary>
     /// <param name="what">The step, for messages.</param>
     /// <param name="content">A hash of what must be alike.</param>
@@ -422,13 +430,7 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
     internal long[] Agree(string what, ulong content, long count)
     {
         ObjectDisposedException.ThrowIf(_closed, this);
-        ReadOnlySpan<ulong> own =
-        [
-            ((ulong)Hash(MemoryMarshal.AsBytes(what.AsSpan())) << 32) | ++_step,
-            content,
-            Stops(),
-            (ulong)count,
-        ];
+        ReadOnlySpan<ulong> own = [((ulong)(uint)HashOf(what) << 32) | ++_step, content, Stops(), (ulong)count];
         var all = new ulong[4 * Size];
         var four = new long[Size];
         Array.Fill(four, 4);
@@ -452,44 +454,6 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
         Stop(stops);
         return counts;
     }
-
-    /// <summary>A hash of bits, fast enough for vectors in every exchange.</summary>
-    internal static uint Hash(ReadOnlySpan<byte> bytes)
-    {
-        ulong hash = Hash(0, MemoryMarshal.Cast<byte, ulong>(bytes));
-        foreach (byte b in bytes[(bytes.Length / 8 * 8)..])
-            hash = (hash ^ b) * 0x9E37_79B9_7F4A_7C15;
-        return (uint)(hash >> 32);
-    }
-
-    internal static ulong Hash(ulong start, ReadOnlySpan<ulong> words)
-    {
-        // Four chains, or each multiplication would wait for the one before.
-        ulong a = start + 1,
-            b = start + 2,
-            c = start + 3,
-            d = start + 4;
-        const ulong odd = 0x9E37_79B9_7F4A_7C15;
-        int k = 0;
-        for (; k <= words.Length - 4; k += 4)
-        {
-            a = (BitOperations.RotateLeft(a, 23) ^ words[k]) * odd;
-            b = (BitOperations.RotateLeft(b, 23) ^ words[k + 1]) * odd;
-            c = (BitOperations.RotateLeft(c, 23) ^ words[k + 2]) * odd;
-            d = (BitOperations.RotateLeft(d, 23) ^ words[k + 3]) * odd;
-        }
-        for (; k < words.Length; k++)
-            a = (BitOperations.RotateLeft(a, 23) ^ words[k]) * odd;
-        return (
-                (a * odd)
-                ^ BitOperations.RotateLeft(b * odd, 16)
-                ^ BitOperations.RotateLeft(c * odd, 32)
-                ^ BitOperations.RotateLeft(d * odd, 48)
-            ) + (ulong)words.Length;
-    }
-
-    internal static ulong Hash(ulong start, ReadOnlySpan<double> values) =>
-        Hash(start, MemoryMarshal.Cast<double, ulong>(values));
 
     // ---- MPI ----
 

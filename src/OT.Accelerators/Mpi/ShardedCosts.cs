@@ -107,6 +107,14 @@ public sealed class ShardedCosts : Geometry
 
     internal override IRowShare Share => _ranks;
 
+    internal override ulong Fingerprint()
+    {
+        ulong sum = 0;
+        foreach (ulong part in _ranks.Gather<ulong>([Block.Fingerprint(_start)]))
+            sum += part;
+        return sum;
+    }
+
     internal override bool MeanNeedsScan => false;
 
     internal override CostStatistics Scan(CancellationToken cancellation) => _statistics;

@@ -16,10 +16,10 @@ public interface IBackend : IDisposable
     long MemoryLimit { get; }
 
     /// <summary>
-    /// Whether solvers may hand over a table of costs that are slow to compute in place of the geometry, up to 256 MiB; true by default. False where the table would have to
-    /// travel, or where costs are computed faster than read.
+    /// What solvers bind and read in place of a geometry. By default a table of costs that are slow to compute, of up to 256 MiB within the limit; the geometry itself where its
+    /// costs are quick, where the table would have to travel, or where costs are computed faster than read.
     /// </summary>
-    bool TakesTables => true;
+    Geometry Prepare(Geometry geometry) => CostMatrix.Quick(geometry, MemoryLimit);
 
     /// <summary>
     /// What this back end has spent since it was made, setup and transfer apart; it only grows. Zero by default, for one that has neither. Solvers tell the difference over a solve as

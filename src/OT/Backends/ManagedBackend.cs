@@ -52,6 +52,9 @@ public sealed class ManagedBackend : IBackend
     /// <inheritdoc/>
     public int Threads => _blocks.Threads;
 
+    /// <summary>The threads, for back ends that hand some geometries on.</summary>
+    internal RowBlocks Blocks => _blocks;
+
     /// <inheritdoc/>
     public long MemoryLimit { get; }
 
@@ -63,7 +66,7 @@ public sealed class ManagedBackend : IBackend
             m = geometry.Columns;
         if (geometry is Grid grid)
             return GridOperator.Bytes(grid);
-        bool single = precision == Precision.Float32;
+        bool single = precision != Precision.Float64; // no tensor cores here
         int element = single ? sizeof(float) : sizeof(double);
         long workspace = single
             ? FusedOperator<SimdScalar<float>, float, float>.WorkspaceBytes(n, m, Threads)
@@ -98,7 +101,7 @@ public sealed class ManagedBackend : IBackend
                 )
             );
         }
-        bool single = precision == Precision.Float32;
+        bool single = precision != Precision.Float64; // no tensor cores here
         return _width switch
         {
             512 when single => Bind<Simd512<float>, Vector512<float>, float>(geometry, cancellation),

@@ -31,6 +31,11 @@ public sealed class CostMatrix : Geometry
         _forbidden = Check<float>(costs, columns);
     }
 
+    CostMatrix(double[] finite, int rows, int columns) => (Rows, Columns, _doubles) = (rows, columns, finite);
+
+    /// <summary>Wraps costs that were just computed and are known to be finite: without another pass over them.</summary>
+    internal static CostMatrix OfFinite(int rows, int columns, double[] costs) => new(costs, rows, columns);
+
     /// <summary>Copies a two-dimensional array.</summary>
     public CostMatrix(double[,] costs)
         : this(new ReadOnlyTensorSpan<double>(costs)) { }
@@ -63,11 +68,13 @@ public sealed class CostMatrix : Geometry
     internal static long TableBytes(Geometry geometry)
     {
         const int fewDimensions = 8; // a dot product of so many costs as much as reading a stored cost
+        // What lies with several processes is a table already, or each of them makes its own.
         bool quick =
-            geometry
-            is CostMatrix
-                or Grid
-                or PointCloud { GroundCost: GroundCost.SquaredEuclideanCost, Dimension: <= fewDimensions };
+            !ReferenceEquals(geometry.Share, RowShare.Whole)
+            || geometry
+                is CostMatrix
+                    or Grid
+                    or PointCloud { GroundCost: GroundCost.SquaredEuclideanCost, Dimension: <= fewDimensions };
         long bytes = sizeof(double) * (long)geometry.Rows * geometry.Columns;
         return quick || bytes > TabulatedBytes ? 0 : bytes;
     }
@@ -107,6 +114,21 @@ public sealed class CostMatrix : Geometry
 
     /// <summary>Whether the costs are stored as floats.</summary>
     public bool IsSingle => _singles is not null;
+
+    internal override ulong Fingerprint() => Fingerprint(0);
+
+    /// <summary>A sum over rows, so that processes that hold some of them can add theirs up.</summary>
+    internal ulong Fingerprint(int firstRow)
+    {
+        var row = new double[Columns];
+        ulong sum = 0;
+        for (int i = 0; i < Rows; i++)
+        {
+            CostRow(i, row);
+            sum += BitHash.Of((ulong)(firstRow + i), row);
+        }
+        return sum;
+    }
 
     /// <inheritdoc/>
     public override double Cost(int row, int column)

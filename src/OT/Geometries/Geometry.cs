@@ -63,6 +63,17 @@ public abstract class Geometry
     /// <summary>The rows whose costs this process can tell; all of them unless they lie with several processes.</summary>
     internal virtual IRowShare Share => RowShare.Whole;
 
+    /// <summary>A number that is another for other costs, as far as it looks: some costs here, all of them where they are stored.</summary>
+    internal virtual ulong Fingerprint()
+    {
+        const int looks = 256;
+        var random = new SeededRandom(7);
+        var costs = new double[looks];
+        for (int k = 0; k < looks; k++)
+            costs[k] = Cost(random.NextInt(Rows), random.NextInt(Columns));
+        return BitHash.Of(0, costs);
+    }
+
     /// <summary>The statistics, by a pass that can be cancelled.</summary>
     internal virtual CostStatistics Scan(CancellationToken cancellation)
     {

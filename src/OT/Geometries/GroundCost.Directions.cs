@@ -36,7 +36,7 @@ public abstract partial class GroundCost
         }
     }
 
-    sealed class CosineCost : CoordinateCost
+    internal sealed class CosineCost : CoordinateCost
     {
         public override string Name => "cosine";
 

@@ -398,8 +398,11 @@ public abstract partial class GroundCost
         }
     }
 
-    sealed class MinkowskiCost(double p) : GroundCost
+    internal sealed class MinkowskiCost(double p) : GroundCost
     {
+        /// <summary>p.</summary>
+        public double Order => p;
+
         internal override double? DifferenceExponent => 1;
 
         public override string Name => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"minkowski:{p}");
@@ -429,8 +432,14 @@ public abstract partial class GroundCost
         internal override double Bound(Matrix source, Matrix target) => BoxBound(source, target, 1);
     }
 
-    sealed class PowerCost(GroundCost inner, double p) : GroundCost
+    internal sealed class PowerCost(GroundCost inner, double p) : GroundCost
     {
+        /// <summary>The cost that is raised.</summary>
+        public GroundCost Inner => inner;
+
+        /// <summary>p.</summary>
+        public double Exponent => p;
+
         internal override double? DifferenceExponent => p * inner.DifferenceExponent;
 
         internal override double? DifferenceError => inner is PowerCost ? null : (p * inner.DifferenceError) + 4;

@@ -78,6 +78,8 @@ public sealed class PointCloud : Geometry
     /// <inheritdoc/>
     public override double MeanCost => GroundCost.Mean(Source, Target) ?? base.MeanCost;
 
+    internal override ulong Fingerprint() => BitHash.Of(BitHash.Of(base.Fingerprint(), Source.Values), Target.Values);
+
     internal override bool MeanNeedsScan => GroundCost is not GroundCost.SquaredEuclideanCost;
 
     /// <inheritdoc/>

@@ -5,7 +5,7 @@ using OT.Solvers.Entropic;
 
 namespace OT.IO;
 
-/// <summary>Keeps the state of an interrupted <see cref="Sinkhorn"/> run in a .npz file: <c>f, g, iterations, epsilon, relaxation, single, errors, version</c>.</summary>
+/// <summary>Keeps the state of an interrupted <see cref="Sinkhorn"/> run in a .npz file: <c>f, g, iterations, problem, epsilon, relaxation, single, errors, version</c>.</summary>
 public static class Checkpoint
 {
     /// <summary>The version written; a file of a later one is refused.</summary>
@@ -26,9 +26,10 @@ public static class Checkpoint
                     ("f", new NpyArray(potentials.F.ToArray(), potentials.F.Length)),
                     ("g", new NpyArray(potentials.G.ToArray(), potentials.G.Length)),
                     ("iterations", new NpyArray([(long)state.Iterations])),
+                    ("problem", new NpyArray([unchecked((long)state.Problem)])),
                     ("epsilon", new NpyArray([state.Epsilon])),
                     ("relaxation", new NpyArray([state.Relaxation])),
-                    ("single", new NpyArray([state.Precision == Precision.Float32 ? 1L : 0L])),
+                    ("single", new NpyArray([(long)state.Precision])),
                     ("errors", new NpyArray([.. state.Errors], state.Errors.Length))
                 )
         );
@@ -46,7 +47,24 @@ public static class Checkpoint
             PlanFile.Number(arrays, "epsilon", path),
             PlanFile.Number(arrays, "relaxation", path),
             ImmutableArray.Create(PlanFile.Required(arrays, "errors", path).ToDoubles()),
-            PlanFile.Number(arrays, "single", path) == 0 ? Precision.Float64 : Precision.Float32
-        );
+            PrecisionOf(PlanFile.Number(arrays, "single", path), path)
+        )
+        {
+            // Older files have none.
+            Problem =
+                arrays.TryGetValue("problem", out NpyArray? problem) && problem.Integers is [var number]
+                    ? unchecked((ulong)number)
+                    : 0,
+        };
     }
+
+    /// <summary>0 for doubles, 1 for floats, 2 for floats with tensor cores.</summary>
+    static Precision PrecisionOf(double number, string path) =>
+        number switch
+        {
+            0 => Precision.Float64,
+            1 => Precision.Float32,
+            2 => Precision.TensorFloat32,
+            _ => throw new InvalidDataException($"{path}: member 'single' is {number:R}, which stands for no precision."),
+        };
 }

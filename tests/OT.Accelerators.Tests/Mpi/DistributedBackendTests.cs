@@ -119,6 +119,18 @@ public sealed class DistributedBackendTests
     }
 
     [Fact]
+    public void ResumeEqualsStraight()
+    {
+        string[] scenarios = ["resume points2 60 70 0.003", "resume sharded doubles 60 70 0.003"];
+        MpiJob job = MpiJob.Run(2, scenarios);
+        foreach (string scenario in scenarios)
+        {
+            Assert.Equal("True", job[scenario]["same"]);
+            Assert.Contains("other costs, weights or penalties", job[scenario]["stale"], StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void OneRanksTokenOrClockStopsAllRanks()
     {
         string[] cancelled =

@@ -11,7 +11,7 @@ public sealed class FailureTests
     {
         MpiJob job = MpiJob.Start(3, "throws");
         Assert.NotEqual(0, job.Code);
-        Assert.Contains("rank 1 of 3: no way for me", job.Error, StringComparison.Ordinal);
+        Assert.Contains("no way for me (rank 1 of 3", job.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -14,7 +14,7 @@ sealed class MpiJob
 
     MpiJob(int code, string output, string error)
     {
-        (Code, Error) = (code, error);
+        (Code, Output, Error) = (code, output, error);
         Dictionary<string, string> lines = [];
         foreach (string line in output.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
@@ -29,6 +29,8 @@ sealed class MpiJob
     }
 
     public int Code { get; }
+
+    public string Output { get; }
 
     public string Error { get; }
 
@@ -47,18 +49,25 @@ sealed class MpiJob
     }
 
     /// <summary>Runs scenarios, whatever becomes of them.</summary>
-    public static MpiJob Start(int ranks, string words)
+    public static MpiJob Start(int ranks, string words) => StartProgram(ranks, "OT.MpiHost.dll", words, AppContext.BaseDirectory);
+
+    /// <summary>Runs a program that lies beside the tests, in a folder of its own, by another command than <c>dotnet</c> where one is given.</summary>
+    public static MpiJob StartProgram(int ranks, string program, string words, string folder, params string[] command)
     {
         Require();
-        string host = Path.Combine(AppContext.BaseDirectory, "OT.MpiHost.dll");
+        string host = Path.Combine(AppContext.BaseDirectory, program);
         var start = new ProcessStartInfo("mpirun")
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             RedirectStandardInput = true,
             UseShellExecute = false,
+            WorkingDirectory = folder,
         };
-        foreach (string word in (string[])[.. Launch(ranks), "dotnet", host, .. words.Split(' ')])
+        foreach (
+            string word in (string[])
+                [.. Launch(ranks), .. command.Length > 0 ? command : (string[])["dotnet"], host, .. words.Split(' ')]
+        )
             start.ArgumentList.Add(word);
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();

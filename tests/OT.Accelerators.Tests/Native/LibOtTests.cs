@@ -11,7 +11,7 @@ public sealed class LibOtTests
     [Fact]
     public void Version_is_that_of_the_managed_library()
     {
-        RequireLibrary();
+        NativeLibrary.Require();
         string managed = typeof(LibOt).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
         Assert.Equal(managed.Split('+', '-')[0], LibOt.Version);
@@ -20,9 +20,9 @@ public sealed class LibOtTests
     [Fact]
     public void Instruction_set_is_one_that_this_processor_has()
     {
-        RequireLibrary();
+        NativeLibrary.Require();
 
-        bool present = LibOt.Isa switch
+        bool present = LibOt.NameOf(LibOt.BestIsa) switch
         {
             "avx512" => System.Runtime.Intrinsics.X86.Avx512BW.VL.IsSupported
                 && System.Runtime.Intrinsics.X86.Avx512DQ.IsSupported,
@@ -31,30 +31,18 @@ public sealed class LibOtTests
             "scalar" => true,
             _ => false,
         };
-        Assert.True(present, LibOt.Isa);
+        Assert.True(present, LibOt.BestIsa.ToString());
     }
 
     [Fact]
     public unsafe void A_failed_call_carries_status_and_text()
     {
-        RequireLibrary();
+        NativeLibrary.Require();
 
         int status = LibOt.ot_version(null);
         var thrown = Assert.Throws<BackendException>(() => LibOt.Check(status));
 
         Assert.Equal(-1, thrown.NativeCode);
         Assert.Contains("text is null", thrown.Message, StringComparison.Ordinal);
-    }
-
-    /// <summary>Skips where libot was not built, unless <c>OT_REQUIRE</c> names it.</summary>
-    static void RequireLibrary()
-    {
-        NativeLoader.Opened library = NativeLoader.Open(LibOt.Library);
-        if (library.Found)
-            return;
-        string reason = $"libot was not built: {string.Join("; ", library.Attempts)}";
-        string required = Environment.GetEnvironmentVariable("OT_REQUIRE") ?? "";
-        Assert.False(required.Split(',').Contains("native"), reason);
-        Assert.Skip(reason);
     }
 }

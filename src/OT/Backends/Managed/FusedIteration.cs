@@ -19,15 +19,14 @@ internal abstract class FusedIteration : ManagedOperator
     const int ReduceWidth = 1024;
 
     readonly bool _single;
-    readonly double[][] _chunkColumns;
     readonly double[] _chunkRowErrors;
-    readonly double[] _columnSums;
     readonly double[] _blockErrors;
     readonly ChunkWork _chunkWork;
     readonly ReduceWork _reduceWork;
     readonly SumWork _sumWork;
+    double[] _columnSums = [];
 
-    /// <summary>Room for the column sums of every chunk.</summary>
+    /// <summary>Room for the errors of every chunk and block of columns.</summary>
     /// <param name="geometry">The costs.</param>
     /// <param name="blocks">The parallel loop.</param>
     /// <param name="description">What runs.</param>
@@ -37,11 +36,7 @@ internal abstract class FusedIteration : ManagedOperator
         : base(geometry, blocks, description, cancellation)
     {
         _single = single;
-        _chunkColumns = new double[Chunks][];
-        for (int c = 0; c < Chunks; c++)
-            _chunkColumns[c] = new double[Columns];
         _chunkRowErrors = new double[Chunks];
-        _columnSums = new double[Columns];
         _blockErrors = new double[(Columns + ReduceWidth - 1) / ReduceWidth];
         _chunkWork = new ChunkWork(this);
         _reduceWork = new ReduceWork(this);
@@ -64,6 +59,9 @@ internal abstract class FusedIteration : ManagedOperator
     /// <summary>Target potential that rows are swept with.</summary>
     protected double[] G { get; private set; } = [];
 
+    /// <summary>Room for the column sums of each chunk.</summary>
+    protected double[][] ChunkColumns { get; private set; } = [];
+
     /// <summary>Column sums of the rows swept last, all chunks together.</summary>
     public ReadOnlySpan<double> ColumnSums => _columnSums;
 
@@ -80,6 +78,52 @@ internal abstract class FusedIteration : ManagedOperator
     /// <returns>What the rows' marginals are off; 0 without relaxation.</returns>
     protected abstract double SweepChunk(int chunk, int worker, double[] columns);
 
+    /// <summary>
+    /// Whether row sums lost no precision: what underflowed in a row is less than the smallest number over the row's sum, and must lie below what the update of g
+    /// asks of a column.
+    /// </summary>
+    protected bool AreSafe(ReadOnlySpan<double> sums)
+    {
+        double low = _single ? 1e-8 : 1e-50,
+            high = _single ? 1e20 : 1e200;
+        foreach (double sum in sums)
+        {
+            if (!(sum >= low && sum <= high))
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Updates f_i from <c>S = Σ_j e_j</c>, where <c>e_j = 2^(shift + log₂ b_j + log₂e (g_j − C_ij)/ε)</c>.</summary>
+    /// <param name="i">The row.</param>
+    /// <param name="a">Its weight.</param>
+    /// <param name="shift">The row's shift, in base 2.</param>
+    /// <param name="sum">S.</param>
+    /// <param name="missed">What a relaxed row's marginal is off is added.</param>
+    /// <returns>w with <c>w e_j = P_ij</c> of the new f_i.</returns>
+    protected double UpdateRow(int i, double a, double shift, double sum, ref double missed)
+    {
+        double epsilon = Step.Epsilon,
+            toLog2 = Log2E / epsilon,
+            omega = Step.Relaxation,
+            tau = Step.TauA,
+            bound = Step.BoundA;
+        // softmin_i = −ε (ln S − shift), the whole of it in base 2 until here.
+        double softMin = (shift - Math.Log2(sum)) / toLog2;
+        if (!double.IsFinite(softMin))
+        {
+            F[i] = 0; // no column is allowed
+            return 0;
+        }
+        double f = Math.Clamp(((1 - omega) * F[i]) + (omega * tau * softMin), -bound, bound);
+        F[i] = f;
+        // At its own soft-min a row has the mass of its weight; an empty one has none, wherever its potential is kept.
+        double weight = f == softMin || a == 0 ? a / sum : a * Math.Pow(2, (f * toLog2) - shift);
+        if (omega != 1 && a != 0)
+            missed += Missed(weight * sum, a, f, tau, bound, epsilon);
+        return weight;
+    }
+
     /// <summary>Called after an iteration was interrupted or left the range of numbers: what it left behind is not to be used again.</summary>
     protected virtual void Forget() { }
 
@@ -88,6 +132,7 @@ internal abstract class FusedIteration : ManagedOperator
     {
         Step = step;
         EnsureVectors();
+        EnsureColumns();
         f.CopyTo(F);
         g.CopyTo(G);
         error = double.NaN;
@@ -126,6 +171,7 @@ internal abstract class FusedIteration : ManagedOperator
     {
         Step = step;
         EnsureVectors();
+        EnsureColumns();
         f.CopyTo(F);
         g.CopyTo(G);
         PrepareSweep();
@@ -153,6 +199,17 @@ internal abstract class FusedIteration : ManagedOperator
             (F, G) = (new double[Rows], new double[Columns]);
     }
 
+    /// <summary>Makes room for the column sums.</summary>
+    protected void EnsureColumns()
+    {
+        if (_columnSums.Length != 0)
+            return;
+        _columnSums = new double[Columns];
+        ChunkColumns = new double[Chunks][];
+        for (int c = 0; c < Chunks; c++)
+            ChunkColumns[c] = new double[Columns];
+    }
+
     /// <summary>g from the column sums: <c>softmin_j = g_j + ε log(b_j / c_j)</c>.</summary>
     double UpdateColumns()
     {
@@ -171,9 +228,9 @@ internal abstract class FusedIteration : ManagedOperator
     {
         int start = block * ReduceWidth;
         Span<double> sums = _columnSums.AsSpan(start, Math.Min(ReduceWidth, Columns - start));
-        _chunkColumns[0].AsSpan(start, sums.Length).CopyTo(sums);
+        ChunkColumns[0].AsSpan(start, sums.Length).CopyTo(sums);
         for (int c = 1; c < Chunks; c++)
-            AddTo(sums, _chunkColumns[c].AsSpan(start, sums.Length));
+            AddTo(sums, ChunkColumns[c].AsSpan(start, sums.Length));
         return sums;
     }
 
@@ -244,6 +301,34 @@ internal abstract class FusedIteration : ManagedOperator
         }
     }
 
+    /// <summary>
+    /// Biases of the columns, <c>log₂e (g_j − offset_j)/ε + log₂ b_j</c>: the lowest exponent where b is 0 and in the padding.
+    /// </summary>
+    /// <param name="bias">Receives them, padded.</param>
+    /// <param name="epsilon">ε.</param>
+    /// <param name="g">Target potential.</param>
+    /// <param name="offsets">What is taken off it; empty for nothing.</param>
+    /// <param name="logB">log b.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    protected static void FillBias<T>(
+        Span<T> bias,
+        double epsilon,
+        ReadOnlySpan<double> g,
+        ReadOnlySpan<double> offsets,
+        ReadOnlySpan<double> logB
+    )
+        where T : unmanaged, IBinaryFloatingPointIeee754<T>
+    {
+        double scale = Log2E / epsilon;
+        T lowest = Simd.Lowest<T>();
+        for (int j = 0; j < g.Length; j++)
+        {
+            double exponent = (scale * (offsets.IsEmpty ? g[j] : g[j] - offsets[j])) + (Log2E * logB[j]);
+            bias[j] = double.IsNegativeInfinity(logB[j]) ? lowest : T.Max(T.CreateSaturating(exponent), lowest);
+        }
+        bias[g.Length..].Fill(lowest);
+    }
+
     /// <summary>sums += terms.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected static void AddTo(Span<double> sums, ReadOnlySpan<double> terms)
@@ -258,7 +343,7 @@ internal abstract class FusedIteration : ManagedOperator
     sealed class ChunkWork(FusedIteration owner) : IBlockWork
     {
         public void Run(int block, int worker) =>
-            owner._chunkRowErrors[block] = owner.SweepChunk(block, worker, owner._chunkColumns[block]);
+            owner._chunkRowErrors[block] = owner.SweepChunk(block, worker, owner.ChunkColumns[block]);
     }
 
     sealed class SumWork(FusedIteration owner) : IBlockWork

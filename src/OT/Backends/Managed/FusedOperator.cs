@@ -21,13 +21,6 @@ internal abstract class FusedOperator<TSimd, TVector, T> : FusedIteration
     /// <summary>Rows after which column sums in <typeparamref name="T"/> are added to doubles.</summary>
     const int FlushRows = 64;
 
-    /// <summary>
-    /// Smallest and largest row sum that loses no precision in <typeparamref name="T"/>: what underflowed in a row is less than the smallest number over the row's
-    /// sum, and must lie below what the update of g asks of a column.
-    /// </summary>
-    static readonly double SafeLow = typeof(T) == typeof(double) ? 1e-50 : 1e-8;
-    static readonly double SafeHigh = typeof(T) == typeof(double) ? 1e200 : 1e20;
-
     readonly AlignedBuffer<T> _bias;
     readonly Scratch[] _scratch;
 
@@ -144,20 +137,10 @@ internal abstract class FusedOperator<TSimd, TVector, T> : FusedIteration
         F.CopyTo(f);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     void PrepareBias(double epsilon, ReadOnlySpan<double> g, ReadOnlySpan<double> logB)
     {
         Prepare(epsilon);
-        ReadOnlySpan<double> offsets = ColumnOffsets;
-        double scale = Log2E / epsilon;
-        T lowest = Simd.Lowest<T>();
-        Span<T> bias = _bias.Span;
-        for (int j = 0; j < g.Length; j++)
-        {
-            double exponent = (scale * (offsets.IsEmpty ? g[j] : g[j] - offsets[j])) + (Log2E * logB[j]);
-            bias[j] = double.IsNegativeInfinity(logB[j]) ? lowest : T.Max(T.CreateSaturating(exponent), lowest);
-        }
-        bias[g.Length..].Fill(lowest);
+        FillBias(_bias.Span, epsilon, g, ColumnOffsets, logB);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -168,11 +151,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : FusedIteration
         Array.Clear(columns);
         scratch.Columns.Span.Clear();
         scratch.Weights.AsSpan().Clear();
-        double epsilon = Step.Epsilon,
-            tau = Step.TauA,
-            bound = Step.BoundA,
-            omega = Step.Relaxation,
-            toLog2 = Log2E / epsilon,
+        double toLog2 = Log2E / Step.Epsilon,
             rowError = 0;
         ReadOnlySpan<double> a = Step.A.Span;
         int unflushed = 0;
@@ -192,22 +171,9 @@ internal abstract class FusedOperator<TSimd, TVector, T> : FusedIteration
                 RedoRows(row, count, scratch);
             for (int r = 0; r < count; r++)
             {
-                int i = row + r;
-                // softmin_i = −ε (ln S − shift), the whole of it in base 2 until here.
-                double softMin = (scratch.Shifts[r] - Math.Log2(scratch.Sums[r])) / toLog2;
-                if (!double.IsFinite(softMin))
-                {
-                    F[i] = 0; // no column is allowed
-                    continue;
-                }
-                double f = Math.Clamp(((1 - omega) * F[i]) + (omega * tau * softMin), -bound, bound);
-                F[i] = f;
-                // At its own soft-min a row has the mass of its weight; an empty one has none, wherever its potential is kept.
-                double weight =
-                    f == softMin || a[i] == 0 ? a[i] / scratch.Sums[r] : a[i] * Math.Pow(2, (f * toLog2) - scratch.Shifts[r]);
-                scratch.Weights[r] = T.CreateSaturating(weight);
-                if (omega != 1 && a[i] != 0)
-                    rowError += Missed(weight * scratch.Sums[r], a[i], f, tau, bound, epsilon);
+                scratch.Weights[r] = T.CreateSaturating(
+                    UpdateRow(row + r, a[row + r], scratch.Shifts[r], scratch.Sums[r], ref rowError)
+                );
             }
             unflushed += count;
             if (unflushed >= FlushRows)
@@ -219,16 +185,6 @@ internal abstract class FusedOperator<TSimd, TVector, T> : FusedIteration
         AddLastRows(scratch);
         Flush(scratch.Columns, columns);
         return rowError;
-    }
-
-    static bool AreSafe(ReadOnlySpan<double> sums)
-    {
-        foreach (double sum in sums)
-        {
-            if (!(sum >= SafeLow && sum <= SafeHigh))
-                return false;
-        }
-        return true;
     }
 
     /// <summary>Exponentials of a group of rows, each shifted by its maximum.</summary>
@@ -288,8 +244,9 @@ internal abstract class FusedOperator<TSimd, TVector, T> : FusedIteration
         scratch.Weights.AsSpan().Clear();
     }
 
+    /// <summary>Adds column sums to doubles and clears them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    static void Flush(AlignedBuffer<T> columns, double[] sums)
+    public static void Flush(AlignedBuffer<T> columns, double[] sums)
     {
         // Plain vectors, not TensorPrimitives: this runs inside the first iteration, when library code is not yet compiled for speed.
         Span<T> partial = columns.Span;

@@ -15,17 +15,11 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
     where TSimd : struct, ISimd<TVector, T>
     where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T>
 {
-    /// <summary>Rounding of an exponent that is accepted: far below the errors that each precision is asked for.</summary>
-    static readonly double Rounding = typeof(T) == typeof(double) ? 1e-10 : 1e-3;
-
     readonly PointCloud _cloud;
-    readonly double _scale;
+    readonly CentredCloud<T> _centred;
     readonly int _dimension;
     readonly int _stride;
-    readonly double[] _source;
-    readonly double[] _sourceNorms;
     readonly AlignedBuffer<T> _target;
-    readonly double[] _targetNorms;
     double _toExponent;
     PointCloudOperator<TSimd, TVector, T>? _transposed;
     RowOperator<TSimd, TVector, T>? _differences;
@@ -35,40 +29,11 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         : base(cloud, blocks, description, cancellation)
     {
         _cloud = cloud;
-        _scale = ((GroundCost.SquaredEuclideanCost)cloud.GroundCost).Scale;
-        _dimension = cloud.Dimension;
-        double[] centre = CommonMean(cloud);
-        _stride = AlignedBuffer<T>.Stride(Padded);
-        _source = new double[Rows * _dimension];
-        _sourceNorms = new double[Rows];
-        _target = new AlignedBuffer<T>(_dimension * _stride, colour: 6);
-        _targetNorms = new double[Columns];
-        for (int i = 0; i < Rows; i++)
-        {
-            double norm = 0;
-            for (int k = 0; k < _dimension; k++)
-            {
-                double x = cloud.Source[i, k] - centre[k];
-                _source[(i * _dimension) + k] = x;
-                norm += x * x;
-            }
-            _sourceNorms[i] = _scale * norm;
-        }
-        for (int j = 0; j < Columns; j++)
-        {
-            double norm = 0;
-            for (int k = 0; k < _dimension; k++)
-            {
-                // The norm belongs to the point as it is stored, or the exponent would not be that of a squared distance.
-                T y = T.CreateTruncating(cloud.Target[j, k] - centre[k]);
-                _target.Span[(k * _stride) + j] = y;
-                norm += double.CreateTruncating(y) * double.CreateTruncating(y);
-            }
-            _targetNorms[j] = _scale * norm;
-        }
+        _centred = new CentredCloud<T>(cloud, Padded);
+        (_dimension, _stride, _target) = (cloud.Dimension, _centred.Stride, _centred.Target);
     }
 
-    protected override ReadOnlySpan<double> ColumnOffsets => _targetNorms;
+    protected override ReadOnlySpan<double> ColumnOffsets => _centred.TargetNorms;
 
     protected override void Prepare(double epsilon) => _toExponent = Log2E / epsilon;
 
@@ -106,8 +71,7 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
     }
 
     /// <summary>Whether the rounding of norms as large as the largest cost is small beside ε.</summary>
-    bool Resolves(double epsilon) =>
-        epsilon == 0 || double.CreateTruncating(T.BitIncrement(T.One) - T.One) * _cloud.MagnitudeBound <= Rounding * epsilon;
+    bool Resolves(double epsilon) => epsilon == 0 || Centred.Resolves<T>(_cloud.MagnitudeBound, epsilon);
 
     RowOperator<TSimd, TVector, T> Differences => _differences ??= new(_cloud, Blocks, Description, Cancellation);
 
@@ -125,15 +89,15 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         int own = _dimension + 1;
         if (scratch.Own.Length == 0)
             scratch.Own = new T[RowGroup * own];
-        double dot = 2 * _scale * _toExponent;
+        double dot = 2 * _centred.Scale * _toExponent;
         for (int r = 0; r < count; r++)
         {
-            double norm = _sourceNorms[row + r] * _toExponent;
+            double norm = _centred.SourceNorms[row + r] * _toExponent;
             T shift = T.CreateSaturating(scratch.Shifts[r] - norm);
             scratch.Shifts[r] = double.CreateTruncating(shift) + norm;
             scratch.Own[r * own] = shift;
             for (int k = 0; k < _dimension; k++)
-                scratch.Own[(r * own) + 1 + k] = T.CreateSaturating(dot * _source[((row + r) * _dimension) + k]);
+                scratch.Own[(r * own) + 1 + k] = T.CreateSaturating(dot * _centred.Source[((row + r) * _dimension) + k]);
         }
         if ((count & 1) == 1)
             scratch.Own.AsSpan((count - 1) * own, own).CopyTo(scratch.Own.AsSpan(count * own));
@@ -268,21 +232,6 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         }
         scratch.Sums[r] += double.CreateTruncating(TSimd.Sum(p0));
         scratch.Sums[r + 1] += double.CreateTruncating(TSimd.Sum(p1));
-    }
-
-    static double[] CommonMean(PointCloud cloud)
-    {
-        var mean = new double[cloud.Dimension];
-        for (int k = 0; k < mean.Length; k++)
-        {
-            double sum = 0;
-            for (int i = 0; i < cloud.Rows; i++)
-                sum += cloud.Source[i, k] / cloud.Rows;
-            for (int j = 0; j < cloud.Columns; j++)
-                sum += cloud.Target[j, k] / cloud.Columns;
-            mean[k] = sum / 2;
-        }
-        return mean;
     }
 
     interface IDimension

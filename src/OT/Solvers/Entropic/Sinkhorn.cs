@@ -136,6 +136,8 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 nameof(state)
             );
         }
+        if (state is { Problem: not 0 } && state.Problem != SinkhornRun.FingerprintOf(problem))
+            throw new ArgumentException("The state was written for other costs, weights or penalties.", nameof(state));
         if (WhyInfeasible(problem, partners.Rows, partners.Columns) is { } reason)
             return WithoutPlan(problem, epsilon, SolverStatus.Infeasible, reason);
         if (start is null && !limit.Token.IsCancellationRequested && SolveSmall(problem, epsilon) is { } small)

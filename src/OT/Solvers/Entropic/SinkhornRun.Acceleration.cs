@@ -206,7 +206,7 @@ internal sealed partial class SinkhornRun
     }
 
     double DualRounding(double dual) =>
-        (_precision == Precision.Float32 ? 1e-6 : 1e-13)
+        (_precision == Precision.Float64 ? 1e-13 : 1e-6)
         * (Math.Abs(dual) + (_problem.Geometry.MagnitudeBound * Mass) + (IsBounded ? _epsilon * _operator.PlanMass : 0));
 
     /// <summary>Notes the pair of potentials just evaluated as the one to fall back on.</summary>

@@ -96,6 +96,7 @@ internal sealed partial class SinkhornRun : IDisposable
     readonly double _wanted;
     readonly long _newtonBytes;
     readonly LinearProblem _asked;
+    readonly ulong _fingerprint;
     double _newtonFloor;
     readonly EpsilonSchedule _schedule;
     readonly double[] _keptF;
@@ -150,7 +151,7 @@ internal sealed partial class SinkhornRun : IDisposable
         (_asked, _problem) = (problem, WithoutIdlePenalties(problem, epsilon));
         (_epsilon, _options, _backend, _cancellation, _limit) = (epsilon, options, backend, cancellation, limit);
         (double massA, double massB) = (problem.A.Mass, problem.B.Mass);
-        _costs = backend.TakesTables ? CostMatrix.Quick(problem.Geometry, backend.MemoryLimit) : problem.Geometry;
+        _costs = backend.Prepare(problem.Geometry);
         _b = problem.B;
         var messages = new List<string>();
         if (_problem != problem)
@@ -184,6 +185,8 @@ internal sealed partial class SinkhornRun : IDisposable
         (_logA, _logB) = (VectorMath.LogWeights(_weightsA), VectorMath.LogWeights(_weightsB));
         (_keptF, _keptG) = ([.. _f], [.. _g]);
         (_before, _stallG) = (new double[_g.Length], new double[_g.Length]);
+        if (options.Checkpoint is not null)
+            _fingerprint = state is { Problem: not 0 } ? state.Problem : FingerprintOf(problem);
         if (state is not null)
         {
             _iteration = _bestIteration = _lastStallCheck = state.Iterations;
@@ -211,6 +214,15 @@ internal sealed partial class SinkhornRun : IDisposable
     }
 
     public void Dispose() => _operator.Dispose();
+
+    /// <summary>A number that is another for other costs, weights or penalties; never 0.</summary>
+    public static ulong FingerprintOf(LinearProblem problem)
+    {
+        (MarginalPenalty a, MarginalPenalty b) = (problem.PenaltyA, problem.PenaltyB);
+        ReadOnlySpan<double> penalties = [a.Rho, a.Bound, b.Rho, b.Bound];
+        ulong hash = BitHash.Of(BitHash.Of(problem.Geometry.Fingerprint(), problem.A.Weights), problem.B.Weights);
+        return Math.Max(BitHash.Of(hash, penalties), 1);
+    }
 
     /// <summary>
     /// Penalties that doubles cannot tell from constraints become constraints, as long as the masses allow it. A total variation is one where no balanced
@@ -291,7 +303,7 @@ internal sealed partial class SinkhornRun : IDisposable
     bool FloatsComeFirst()
     {
         Geometry geometry = _costs;
-        if (!_options.FloatsFirst || !_options.StopEarly || _options.Precision == Precision.Float32 || _floatFloor > 0.01)
+        if (!_options.FloatsFirst || !_options.StopEarly || _options.Precision != Precision.Float64 || _floatFloor > 0.01)
             return false;
         if ((long)geometry.Rows * geometry.Columns < PairsWorthFloats)
             return false;
@@ -419,7 +431,7 @@ internal sealed partial class SinkhornRun : IDisposable
     {
         int made = _operator.Iterate(count, step, _f, _g, out double error);
         _iteration += made;
-        _inFloats += _precision == Precision.Float32 ? made : 0;
+        _inFloats += _precision == Precision.Float64 ? 0 : made;
         if (_operator.Interrupted)
             return _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
         if (double.IsNaN(error))
@@ -488,7 +500,7 @@ internal sealed partial class SinkhornRun : IDisposable
         }
         _g.CopyTo(_stallG.AsSpan());
         _lastStallCheck = _iteration;
-        double rounding = _precision == Precision.Float32 ? 1e-6 : 1e-14;
+        double rounding = _precision == Precision.Float64 ? 1e-14 : 1e-6;
         return move <= Math.Max(1e-6 * _epsilon, rounding * size);
     }
 
@@ -514,6 +526,9 @@ internal sealed partial class SinkhornRun : IDisposable
     {
         _options.Checkpoint!(
             new SinkhornState(new Potentials(_keptF, _keptG), _iteration, _epsilon, _omega, _errors.ToImmutable(), _precision)
+            {
+                Problem = _fingerprint,
+            }
         );
         ForgetHistory();
     }

@@ -21,6 +21,9 @@ public sealed record SinkhornState(
     Precision Precision
 )
 {
+    /// <summary>A number that is another for other costs, weights or penalties, by which a state of another problem is refused; 0 where it is not known.</summary>
+    public ulong Problem { get; init; }
+
     /// <summary>Throws unless the numbers are those of a run: what a damaged file or a hand-made state holds is not iterated on.</summary>
     internal void Validate()
     {

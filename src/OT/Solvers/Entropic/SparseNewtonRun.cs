@@ -95,7 +95,7 @@ internal sealed class SparseNewtonRun : IDisposable
     )
     {
         (_problem, _epsilon, _options, _backend, _limit) = (problem, epsilon, options, backend, limit);
-        _costs = backend.TakesTables ? CostMatrix.Quick(problem.Geometry, backend.MemoryLimit) : problem.Geometry;
+        _costs = backend.Prepare(problem.Geometry);
         (_a, _b) = (problem.A.Weights.ToArray(), problem.B.Weights.ToArray());
         _bound = Math.Max(problem.Geometry.MagnitudeBound, epsilon);
         _target = options.Tolerance * problem.A.Mass;

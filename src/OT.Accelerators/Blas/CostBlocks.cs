@@ -1,0 +1,134 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using OT.Geometries;
+using OT.Numerics;
+
+namespace OT.Accelerators.Blas;
+
+/// <summary>Blocks of rows of squared distances in doubles, by matrix products: as accurate as differences of coordinates.</summary>
+/// <remarks>
+/// <c>s|x|² + s|y|² − 2s x·y</c> is wrong by at most <c>(d + 4) 2⁻⁵³ s(|x|² + |y|²)</c>. A cost below 1/16 of the norms' sum is computed again from differences, so the relative error of
+/// every cost is below <c>(d + 4) 2⁻⁴⁹</c>, none is negative and a point is at distance 0 from itself.
+/// </remarks>
+sealed class CostBlocks
+{
+    const double Cancelled = 1.0 / 16;
+
+    /// <summary>Columns looked through together for costs that cancelled.</summary>
+    const int Segment = 256;
+
+    readonly PointCloud _cloud;
+    readonly DotProducts<double> _points;
+
+    /// <summary>Rows of costs by the products of <paramref name="points"/>, which are those of the cloud.</summary>
+    public CostBlocks(PointCloud cloud, DotProducts<double> points) => (_cloud, _points) = (cloud, points);
+
+    /// <summary>Columns of a tile: with its rows, what the second-level cache holds.</summary>
+    const int TileColumns = 4 * Segment;
+
+    /// <summary>Rows that are made together: as many as let the product run at speed, of at most 8 MiB.</summary>
+    public static int RowsTogether(int columns) => (int)Math.Clamp((8L << 20) / sizeof(double) / columns, 16, 128);
+
+    /// <summary>Room that one worker needs for scaled rows.</summary>
+    public AlignedBuffer<double> Room() => new(RowsTogether(_cloud.Columns) * _points.Dimension, colour: 0);
+
+    /// <summary>Rows <paramref name="row"/> … of C, one after the other.</summary>
+    /// <param name="row">First row.</param>
+    /// <param name="count">Rows, at most <see cref="RowsTogether"/>.</param>
+    /// <param name="costs">Receives count × m costs.</param>
+    /// <param name="room">See <see cref="Room"/>.</param>
+    public void Fill(int row, int count, Span<double> costs, AlignedBuffer<double> room)
+    {
+        int m = _cloud.Columns;
+        Span<int> mended = stackalloc int[count];
+        mended.Clear();
+        _points.Scaled(row, count, -2 * _points.Scale, room);
+        for (int tile = 0; tile < m; tile += TileColumns)
+        {
+            int width = Math.Min(TileColumns, m - tile);
+            _points.Multiply(room, count, tile, width, ref costs[tile], m);
+            for (int r = 0; r < count; r++)
+            {
+                if (mended[r] <= m / 16)
+                    mended[r] += AddNorms(row + r, tile, costs.Slice((r * m) + tile, width));
+            }
+        }
+        for (int r = 0; r < count; r++)
+        {
+            // Clusters far from each other: differences throughout are faster than one by one.
+            if (mended[r] > m / 16)
+                _cloud.CostRow(row + r, costs.Slice(r * m, m));
+        }
+    }
+
+    /// <summary>Makes costs of a row's products; returns how many had to be made from differences.</summary>
+    int AddNorms(int row, int tile, Span<double> costs)
+    {
+        int mended = 0;
+        for (int start = 0; start < costs.Length; start += Segment)
+        {
+            int length = Math.Min(Segment, costs.Length - start);
+            Span<double> segment = costs.Slice(start, length);
+            if (AddNorms(_points.SourceNorms[row], _points.TargetNorms.AsSpan(tile + start, length), segment) > 0)
+                mended += Mend(row, tile + start, segment);
+        }
+        return mended;
+    }
+
+    int Mend(int row, int start, Span<double> costs)
+    {
+        int mended = 0;
+        for (int j = 0; j < costs.Length; j++)
+        {
+            double norms = _points.SourceNorms[row] + _points.TargetNorms[start + j];
+            if (costs[j] < Cancelled * norms)
+            {
+                costs[j] = _cloud.Cost(row, start + j);
+                mended++;
+            }
+        }
+        return mended;
+    }
+
+    /// <summary>Adds the norms to products of −2s; gives a positive number if some cost is below its share of the norms.</summary>
+    static double AddNorms(double norm, ReadOnlySpan<double> norms, Span<double> costs) =>
+        Simd.Width switch
+        {
+            512 => AddNorms<Simd512<double>, Vector512<double>>(norm, norms, costs),
+            256 => AddNorms<Simd256<double>, Vector256<double>>(norm, norms, costs),
+            128 => AddNorms<Simd128<double>, Vector128<double>>(norm, norms, costs),
+            _ => AddNorms<SimdScalar<double>, double>(norm, norms, costs),
+        };
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static double AddNorms<TSimd, TVector>(double norm, ReadOnlySpan<double> norms, Span<double> costs)
+        where TSimd : struct, ISimd<TVector, double>
+    {
+        int whole = costs.Length / TSimd.Count * TSimd.Count;
+        return Math.Max(
+            Part<TSimd, TVector>(norm, norms, costs[..whole]),
+            Part<SimdScalar<double>, double>(norm, norms[whole..], costs[whole..])
+        );
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static double Part<TSimd, TVector>(double norm, ReadOnlySpan<double> norms, Span<double> costs)
+        where TSimd : struct, ISimd<TVector, double>
+    {
+        ref double y = ref MemoryMarshal.GetReference(norms);
+        ref double c = ref MemoryMarshal.GetReference(costs);
+        TVector x = TSimd.Fill(norm),
+            share = TSimd.Fill(Cancelled),
+            minus = TSimd.Fill(-1),
+            most = TSimd.Fill(double.NegativeInfinity);
+        for (nint j = 0; j < costs.Length; j += TSimd.Count)
+        {
+            TVector both = TSimd.Add(x, TSimd.Load(ref y, j));
+            TVector cost = TSimd.Add(both, TSimd.Load(ref c, j));
+            TSimd.Store(cost, ref c, j);
+            most = TSimd.Max(most, TSimd.MultiplyAdd(cost, minus, TSimd.Multiply(both, share)));
+        }
+        return TSimd.MaxAcross(most);
+    }
+}

@@ -1,0 +1,128 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using OT.Numerics;
+using Xunit;
+
+namespace OT.Accelerators.Tests.Mpi;
+
+/// <summary>The <c>ot</c> command under <c>mpirun</c>.</summary>
+[Collection(NativePaths.Name)]
+public sealed class CommandTests : IDisposable
+{
+    readonly NativePaths.Folder _folder = new();
+
+    public CommandTests()
+    {
+        var random = new SeededRandom(3);
+        foreach ((string name, int rows) in (ReadOnlySpan<(string, int)>)[("x.csv", 60), ("y.csv", 45)])
+        {
+            // Comments, an empty line and lines of many lengths: parts of the bytes are not parts of the rows.
+            var text = new StringBuilder("# points\na,b\n\n");
+            for (int i = 0; i < rows; i++)
+                text.Append(
+                    CultureInfo.InvariantCulture,
+                    $"{random.NextDouble().ToString(i % 3 == 0 ? "F2" : "R", CultureInfo.InvariantCulture)},{random.NextDouble():R}\n"
+                );
+            File.WriteAllText(_folder.File(name), text.ToString());
+        }
+        double[] costs = [.. Enumerable.Range(0, 60 * 45).Select(_ => random.NextDouble())];
+        IO.NpyFile.Write(_folder.File("c.npy"), costs, 60, 45);
+        File.WriteAllLines(
+            _folder.File("c.csv"),
+            costs.Chunk(45).Select(row => string.Join(',', row.Select(c => c.ToString("R", CultureInfo.InvariantCulture))))
+        );
+        File.WriteAllLines(_folder.File("a.csv"), Enumerable.Repeat("0.75", 60));
+        File.WriteAllLines(_folder.File("b.csv"), Enumerable.Repeat("1", 45));
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    static JsonElement Report(MpiJob job)
+    {
+        Assert.True(job.Code == 0, job.Error);
+        return JsonDocument.Parse(job.Output).RootElement;
+    }
+
+    MpiJob Ot(int ranks, string words) => MpiJob.StartProgram(ranks, "OT.Cli.dll", words, _folder.Path);
+
+    [Fact]
+    public void RanksReadTheirPartsAndOneWrites()
+    {
+        double alone = Report(Ot(1, "solve x.csv y.csv --epsilon 0.1 --tolerance 1e-9 --json")).GetProperty("value").GetDouble();
+        JsonElement points = Report(Ot(3, "solve x.csv y.csv --epsilon 0.1 --tolerance 1e-9 --json --plan p.npz"));
+        Assert.Equal(alone, points.GetProperty("value").GetDouble(), 1e-9);
+        Assert.StartsWith("3 ranks", points.GetProperty("backend").GetString(), StringComparison.Ordinal);
+        Assert.True(File.Exists(_folder.File("p.npz")));
+        double text = Report(Ot(2, "solve a.csv b.csv --cost-matrix c.csv --epsilon 0.1 --json"))
+            .GetProperty("value")
+            .GetDouble();
+        double array = Report(Ot(2, "solve a.csv b.csv --cost-matrix c.npy --epsilon 0.1 --json"))
+            .GetProperty("value")
+            .GetDouble();
+        Assert.Equal(text, array); // the same bits: rows lie with the same ranks, however they were read
+    }
+
+    [Fact]
+    public void RanksShareThePairsOfAMatrixAndResumeThem()
+    {
+        const string pairs = "pairwise x.csv y.csv x.csv y.csv --method divergence --epsilon 0.1 --json --output";
+        Report(Ot(1, $"{pairs} alone.csv"));
+        Report(Ot(3, $"{pairs} shared.csv"));
+        string alone = File.ReadAllText(_folder.File("alone.csv"));
+        Assert.Equal(alone, File.ReadAllText(_folder.File("shared.csv")));
+        Assert.Empty(Directory.GetFiles(_folder.Path, "*.journal"));
+
+        Assert.NotEqual(0, Ot(2, $"{pairs} late.csv --time-limit 1e-9").Code);
+        Assert.False(File.Exists(_folder.File("late.csv")));
+        Assert.Equal(2, Directory.GetFiles(_folder.Path, "late.csv.*.journal").Length);
+        Report(Ot(2, $"{pairs} late.csv --resume"));
+        Assert.Equal(alone, File.ReadAllText(_folder.File("late.csv")));
+        Assert.Contains("--part means nothing under mpirun", Ot(2, $"{pairs} p.csv --part 1/2").Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("solve bad.csv y.csv --epsilon 1", "bad.csv, line 42, column 'b': 'zwei'")]
+    [InlineData("solve no.csv y.csv --epsilon 1", "ot: no.csv: no such file.")]
+    [InlineData("solve few.csv y.csv --epsilon 1", "3 ranks for 2 rows")]
+    [InlineData("solve a.csv b.csv --cost-matrix few.csv --epsilon 1", "2 x 2 costs for 60 weights")]
+    [InlineData("solve x.csv y.csv", "runs in one process")]
+    [InlineData("solve x.csv y.csv --epsilon 1 --backend managed", "mpirun started 3")]
+    [InlineData("solve a.csv b.csv --cost-matrix c.npy --epsilon 1 --plan p.npz", "none can make the whole plan")]
+    [InlineData("solve - y.csv --epsilon 1", "name files under mpirun")]
+    public void BadInputIsRefusedInOneLine(string words, string message)
+    {
+        File.WriteAllText(_folder.File("few.csv"), "1,2\n3,4\n");
+        File.WriteAllLines(_folder.File("bad.csv"), ["a,b", .. Enumerable.Range(0, 60).Select(i => i == 40 ? "1,zwei" : "1,2")]);
+        MpiJob job = Ot(3, words);
+        Assert.Equal(2, job.Code);
+        string line = Assert.Single(job.Error.Split('\n'), line => line.StartsWith("ot: ", StringComparison.Ordinal));
+        Assert.Contains(message, line, StringComparison.Ordinal);
+    }
+
+    /// <summary>Files of at most one block, as on a disk that is full: every state is larger.</summary>
+    [Fact]
+    public void ACheckpointThatCannotBeWrittenDoesNotEndTheSolve()
+    {
+        File.WriteAllText(_folder.File("k.npz"), "an older state");
+        File.WriteAllText(
+            _folder.File("full.sh"),
+            // The runtime's own files are larger than that unless it is told to make none.
+            "trap '' XFSZ; ulimit -f 1; export DOTNET_EnableWriteXorExecute=0; exec dotnet \"$@\"\n"
+        );
+        MpiJob job = MpiJob.StartProgram(
+            2,
+            "OT.Cli.dll",
+            "solve x.csv y.csv --epsilon 0.01 --checkpoint-every 0.000001 --checkpoint k.npz --json",
+            _folder.Path,
+            "bash",
+            _folder.File("full.sh")
+        );
+        Assert.Equal("Converged", Report(job).GetProperty("status").GetString());
+        Assert.Single(
+            job.Error.Split('\n'),
+            line => line.Contains("not written, and the one before is kept", StringComparison.Ordinal)
+        );
+        Assert.Equal("an older state", File.ReadAllText(_folder.File("k.npz")));
+    }
+}
