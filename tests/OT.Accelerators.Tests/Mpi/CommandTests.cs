@@ -64,6 +64,24 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(text, array); // the same bits: rows lie with the same ranks, however they were read
     }
 
+    [Fact]
+    public void RanksShareThePairsOfAMatrixAndResumeThem()
+    {
+        const string pairs = "pairwise x.csv y.csv x.csv y.csv --method divergence --epsilon 0.1 --json --output";
+        Report(Ot(1, $"{pairs} alone.csv"));
+        Report(Ot(3, $"{pairs} shared.csv"));
+        string alone = File.ReadAllText(_folder.File("alone.csv"));
+        Assert.Equal(alone, File.ReadAllText(_folder.File("shared.csv")));
+        Assert.Empty(Directory.GetFiles(_folder.Path, "*.journal"));
+
+        Assert.NotEqual(0, Ot(2, $"{pairs} late.csv --time-limit 1e-9").Code);
+        Assert.False(File.Exists(_folder.File("late.csv")));
+        Assert.Equal(2, Directory.GetFiles(_folder.Path, "late.csv.*.journal").Length);
+        Report(Ot(2, $"{pairs} late.csv --resume"));
+        Assert.Equal(alone, File.ReadAllText(_folder.File("late.csv")));
+        Assert.Contains("--part means nothing under mpirun", Ot(2, $"{pairs} p.csv --part 1/2").Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("solve bad.csv y.csv --epsilon 1", "bad.csv, line 42, column 'b': 'zwei'")]
     [InlineData("solve no.csv y.csv --epsilon 1", "ot: no.csv: no such file.")]
