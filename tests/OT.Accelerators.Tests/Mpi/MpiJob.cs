@@ -66,6 +66,7 @@ sealed class MpiJob
         };
         foreach (string word in (string[])[.. Launch(ranks), "dotnet", host, .. words.Split(' ')])
             start.ArgumentList.Add(word);
+        start.Environment["TERM"] = "dumb"; // mpirun hands out a terminal, which .NET would greet
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync(),
