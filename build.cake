@@ -206,37 +206,54 @@ void RunTests(bool full)
 {
     CleanDirectory(testResults);
     foreach (FilePath project in GetFiles("tests/*.Tests/*.csproj"))
-    {
-        string name = project.GetFilenameWithoutExtension().FullPath;
-        string report = name + ".xml";
-        string[] effort = full ? [] : ["--filter-not-trait", "Effort=full"];
-        int exitCode = StartProcess(
-            "dotnet",
-            new ProcessSettings
-            {
-                Arguments = Arguments([
-                    "exec",
-                    project.GetDirectory().Combine($"bin/{configuration}/net10.0").CombineWithFilePath(name + ".dll").FullPath,
-                    "--no-progress",
-                    "--results-directory",
-                    testResults.FullPath,
-                    "--report-xunit",
-                    "--report-xunit-filename",
-                    report,
-                    .. effort,
-                ]),
-                EnvironmentVariables = new Dictionary<string, string>
-                {
-                    ["OT_EFFORT"] = full ? "full" : "quick",
-                    // What was built must be found: a test that needs it fails instead of being skipped.
-                    ["OT_REQUIRE"] = EnvironmentVariable("OT_REQUIRE", nativeBuilt ? Built() : ""),
-                },
-            }
+        RunTestsOf(project, project.GetFilenameWithoutExtension().FullPath, full);
+    // A second BLAS: the tests above took the system's.
+    if (EnvironmentVariable("OT_TEST_MKL") is { Length: > 0 } mkl)
+        RunTestsOf(
+            "tests/OT.Accelerators.Tests/OT.Accelerators.Tests.csproj",
+            "MKL",
+            full,
+            mkl,
+            "--filter-class",
+            "*Blas*"
         );
-        Count(name, exitCode, testResults.CombineWithFilePath(report));
-    }
     RunNotebooks();
     ThrowIfFailed();
+}
+
+void RunTestsOf(FilePath project, string name, bool full, string nativePath = "", params string[] filter)
+{
+    string report = name + ".xml";
+    string program = project.GetFilenameWithoutExtension().FullPath + ".dll";
+    string[] effort = full || filter.Length > 0 ? filter : ["--filter-not-trait", "Effort=full"];
+    string required = EnvironmentVariable("OT_REQUIRE", nativeBuilt ? Built() : "");
+    var variables = new Dictionary<string, string>
+    {
+        ["OT_EFFORT"] = full ? "full" : "quick",
+        // What was built must be found: a test that needs it fails instead of being skipped.
+        ["OT_REQUIRE"] = nativePath.Length > 0 ? required + ",mkl" : required,
+    };
+    if (nativePath.Length > 0)
+        variables["OT_NATIVE_PATH"] = nativePath;
+    int exitCode = StartProcess(
+        "dotnet",
+        new ProcessSettings
+        {
+            Arguments = Arguments([
+                "exec",
+                project.GetDirectory().Combine($"bin/{configuration}/net10.0").CombineWithFilePath(program).FullPath,
+                "--no-progress",
+                "--results-directory",
+                testResults.FullPath,
+                "--report-xunit",
+                "--report-xunit-filename",
+                report,
+                .. effort,
+            ]),
+            EnvironmentVariables = variables,
+        }
+    );
+    Count(name, exitCode, testResults.CombineWithFilePath(report));
 }
 
 void Count(string name, int exitCode, FilePath report)

@@ -34,7 +34,7 @@ static class BlasRatios
                 Row<float>(backend, n, dimension, Precision.Float32);
         }
         Console.WriteLine(
-            "\nWanted at d = 64, float64: iteration at most 1.3 times product + exp, and no slower than managed; table at most 1.3 times the larger of product and bytes."
+            "\nWanted at d = 64, float64: iteration at most 1.3 times product + exp, and no slower than managed; table at most 1.3 times the larger of product into a table and bytes."
         );
         return 0;
     }

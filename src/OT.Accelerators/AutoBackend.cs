@@ -34,6 +34,21 @@ public sealed class AutoBackend : IBackend
     /// <inheritdoc/>
     public long MemoryLimit => _managed.MemoryLimit;
 
+    /// <inheritdoc/>
+    public BackendTimings Spent
+    {
+        get
+        {
+            BackendTimings sum = default;
+            foreach (BackendOffer offer in _offers)
+            {
+                BackendTimings spent = offer.Spent;
+                sum = new(sum.Setup + spent.Setup, sum.Transfer + spent.Transfer, sum.Solve + spent.Solve);
+            }
+            return sum;
+        }
+    }
+
     /// <summary>What was chosen for the geometries bound so far, and why each other back end was passed over; empty before the first.</summary>
     public string Why
     {

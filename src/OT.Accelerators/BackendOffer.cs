@@ -51,6 +51,9 @@ sealed class BackendOffer(string name, string inFavour, Func<Geometry, Precision
 
     public string Name => name;
 
+    /// <summary>What its back end has spent, if it is open.</summary>
+    public BackendTimings Spent => _backend?.Spent ?? default;
+
     /// <summary>The open back end, and what speaks for it; or null, and what speaks against it.</summary>
     public IBackend? Open(Geometry geometry, Precision precision, out string reason)
     {

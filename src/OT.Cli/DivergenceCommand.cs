@@ -41,6 +41,8 @@ sealed class DivergenceCommand(TransportArguments arguments, ParseResult parse, 
             Rows = problem.Geometry.Rows,
             Columns = problem.Geometry.Columns,
             Seconds = seconds,
+            SetupSeconds = result.Timings.Setup.TotalSeconds,
+            TransferSeconds = result.Timings.Transfer.TotalSeconds,
             Message = result.Message,
         };
         if (result.Status == SolverStatus.Infeasible)

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using OT.Accelerators;
+using OT.Accelerators.Mpi;
 using OT.Backends;
 using OT.Pairwise;
 using OT.Results;
@@ -20,11 +21,12 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Ses
     {
         string output =
             parse.GetValue(arguments.Output) ?? throw new InputException("--output is missing: where does the matrix go?");
-        Outputs.Check(output, "--output", "a matrix of distances is .csv, .npy or .npz", ".csv", ".npy", ".npz");
+        if (console.Writes)
+            Outputs.Check(output, "--output", "a matrix of distances is .csv, .npy or .npz", ".csv", ".npy", ".npz");
         if (parse.GetValue(arguments.Merge))
             return Merge(output);
-        (int Part, int Parts)? part = arguments.ParsePart(parse);
-        string path = part is { } share ? $"{output}.{share.Part}-of-{share.Parts}.journal" : $"{output}.journal";
+        (int Part, int Parts)? part = Part();
+        string path = part is { } share ? JournalOf(output, share.Part, share.Parts) : $"{output}.journal";
         var input = new PairwiseInput(arguments, parse, console.OpenReader());
         PairwiseProblem problem = input.Read();
         CheckDistinct(output, input.Files);
@@ -44,7 +46,7 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Ses
             );
             if (!console.TryClaimOutput())
                 return CommandLine.StoppedEarly;
-            if (part is not null || result.Missing > 0)
+            if (console.Ranks is null && (part is not null || result.Missing > 0))
             {
                 Write(result, part is null ? null : path);
                 if (result.Status is SolverStatus.Cancelled or SolverStatus.TimeLimit)
@@ -52,11 +54,44 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Ses
                 return Code(result);
             }
         }
+        if (console.Ranks is { Ranks: var ranks })
+            return Join(ranks, result, output);
         // All entries are there: the matrix first, as a whole, and then the journal is no longer needed.
         result.Save(output);
         File.Delete(path);
         Write(result, output);
         return Code(result);
+    }
+
+    /// <summary>The share that this process computes; null for the whole. Under <c>mpirun</c> each rank has one.</summary>
+    (int Part, int Parts)? Part()
+    {
+        if (console.Ranks is not { Ranks: var ranks })
+            return arguments.ParsePart(parse);
+        if (parse.GetValue(arguments.Part) is not null)
+            throw new InputException("--part means nothing under mpirun: each rank has a part.");
+        return (ranks.Rank + 1, ranks.Size);
+    }
+
+    static string JournalOf(string output, int part, int parts) => $"{output}.{part}-of-{parts}.journal";
+
+    /// <summary>What ranks do when all are done: the first one joins their journals into the matrix.</summary>
+    int Join(MpiCommunicator ranks, PairwiseResult result, string output)
+    {
+        string[] journals = [.. Enumerable.Range(1, ranks.Size).Select(part => JournalOf(output, part, ranks.Size))];
+        if (ranks.Any(result.Status is SolverStatus.Cancelled or SolverStatus.TimeLimit))
+        {
+            console.Error.WriteLine(Kept($"{journals[0]} and those of the other ranks", null));
+            return CommandLine.StoppedEarly;
+        }
+        if (!console.Writes)
+            return CommandLine.Success;
+        PairwiseResult whole = PairwiseJournal.Merge(journals);
+        whole.Save(output);
+        foreach (string journal in journals)
+            File.Delete(journal);
+        Write(whole, output);
+        return Code(whole);
     }
 
     PairwiseJournal Open(string path, PairwiseProblem problem, PairwiseOptions options)
@@ -68,10 +103,10 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Ses
         return PairwiseJournal.Create(path, problem, options);
     }
 
-    static string Kept(string path, int count) =>
+    static string Kept(string path, int? count) =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $"ot: stopped with {count} entries in {path}: the same command with --resume goes on."
+            $"ot: stopped with {(count is null ? "the entries" : $"{count} entries")} in {path}: the same command with --resume goes on."
         );
 
     PairwiseOptions Options((int Part, int Parts) share)
@@ -80,7 +115,7 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Ses
         {
             Part = share.Part,
             Parts = share.Parts,
-            Threads = (int?)parse.GetValue(arguments.Shared.Threads),
+            Threads = (int?)parse.GetValue(arguments.Shared.Threads) ?? console.Ranks?.Ranks.Threads,
             Tolerance = parse.GetValue(arguments.Shared.Tolerance) ?? 1e-6,
             TimeLimit = parse.GetValue(arguments.Shared.TimeLimit) is { } seconds
                 ? TimeSpan.FromSeconds(Math.Min(seconds, 1e9))
@@ -98,6 +133,8 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Ses
             if (!own && parse.GetResult(option) is { Implicit: false })
                 throw new InputException($"{option.Name} means nothing with --merge: the journals hold what was asked.");
         }
+        if (console.Ranks is not null)
+            throw new InputException("--merge is the work of one process: start it without mpirun.");
         string[] files = parse.GetValue(arguments.Files) ?? [];
         if (files.Length == 0)
             throw new InputException("--merge: which journals? Give them as FILEs.");

@@ -34,6 +34,8 @@ sealed record Report
     public int? Rows { get; init; }
     public int? Columns { get; init; }
     public double? Seconds { get; init; }
+    public double? SetupSeconds { get; init; }
+    public double? TransferSeconds { get; init; }
     public string? Message { get; init; }
     public string? Verdict { get; init; }
 
@@ -130,6 +132,8 @@ sealed record Report
             ("rows", Rows),
             ("columns", Columns),
             ("seconds", Seconds),
+            ("setupSeconds", SetupSeconds),
+            ("transferSeconds", TransferSeconds),
             ("message", Message),
             ("certificate", Verdict),
         };

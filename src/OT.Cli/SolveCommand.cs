@@ -35,6 +35,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
     volatile SinkhornState? _state;
     long _stateSaved = Stopwatch.GetTimestamp();
     DistributedBackend? _distributed;
+    LinearProblem? _problem;
 
     public int Run()
     {
@@ -61,7 +62,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
 
         console.Progress.Phase = "solving";
         long start = Stopwatch.GetTimestamp();
-        LinearProblem problem = input.Build(entropic);
+        LinearProblem problem = _problem = input.Build(entropic);
         TransportMethod method = MethodOf(asked, problem, backend, precision, out string why);
         if (method == TransportMethod.Assignment && problem.A.Count != problem.B.Count)
             throw new InputException(
@@ -96,6 +97,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
             Rows = problem.Geometry.Rows,
             Columns = problem.Geometry.Columns,
             Seconds = seconds,
+            SetupSeconds = result.Timings.Setup.TotalSeconds,
+            TransferSeconds = result.Timings.Transfer.TotalSeconds,
             Message = result.Message,
         };
         if (result.Status == SolverStatus.Infeasible)
@@ -156,7 +159,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
                     TransportArguments.ParsePrecision(report.Precision ?? "double")
                 )
                 {
-                    Problem = _state?.Problem ?? 0,
+                    Problem = SinkhornState.ProblemOf(_problem!),
                 };
             }
             Save(path, _state);

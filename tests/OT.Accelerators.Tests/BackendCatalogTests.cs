@@ -69,7 +69,7 @@ public sealed class BackendCatalogTests
 
         Assert.Equal(name, thrown.Backend);
         BackendCandidate candidate = BackendCatalog.Describe().Single(c => c.Name == name);
-        Assert.Contains(candidate.Reason, thrown.Message, StringComparison.Ordinal);
+        Assert.False(candidate.IsUsable);
         Assert.All(candidate.Attempts, attempt => Assert.Contains(attempt.ToString(), thrown.Message, StringComparison.Ordinal));
     }
 

@@ -56,7 +56,6 @@ struct Command {
   std::vector<std::vector<unsigned char>> arguments;
   unsigned char* target = nullptr;
   const unsigned char* source = nullptr;
-  std::vector<unsigned char> staged;
   std::size_t bytes = 0;
   int fill = -1;
 };
@@ -154,7 +153,7 @@ int execute(const Command& command) {
   } else if (command.fill >= 0) {
     std::memset(command.target, command.fill, command.bytes);
   } else {
-    std::memcpy(command.target, command.source != nullptr ? command.source : command.staged.data(), command.bytes);
+    std::memcpy(command.target, command.source, command.bytes);
   }
   return kSuccess;
 }
@@ -377,7 +376,7 @@ API int cuMemFree_v2(std::uintptr_t address) {
   return kSuccess;
 }
 
-// Pageable memory: copied at the call, as the driver does.
+// Not copied at the call: the driver need not.
 API int cuMemcpyHtoDAsync_v2(std::uintptr_t target, const void* source, std::size_t bytes, void* handle) {
   ENTER(true);
   Stream* stream = stream_of(handle);
@@ -386,8 +385,7 @@ API int cuMemcpyHtoDAsync_v2(std::uintptr_t target, const void* source, std::siz
   if (!inside(reinterpret_cast<void*>(target), bytes)) return kInvalidValue;
   Command command;
   command.target = reinterpret_cast<unsigned char*>(target);
-  const auto* data = static_cast<const unsigned char*>(source);
-  command.staged.assign(data, data + bytes);
+  command.source = static_cast<const unsigned char*>(source);
   command.bytes = bytes;
   stream->queue.push_back(std::move(command));
   return kSuccess;

@@ -48,6 +48,9 @@ public abstract class GpuBackend : IBackend
     /// <summary>Where the time went: building kernels, copying, waiting for kernels.</summary>
     public GpuTimings Timings => Device.Timings;
 
+    /// <inheritdoc/>
+    public BackendTimings Spent => new(Timings.Compile, Timings.Upload + Timings.Download, Timings.Run);
+
     internal IGpuDevice Device { get; }
 
     /// <summary>Bytes of device memory that <see cref="Bind"/> and the calls after it take at most.</summary>

@@ -59,6 +59,9 @@ public sealed class DistributedBackend : IBackend
     /// <summary>The geometry itself: each rank prepares its own rows when it binds them.</summary>
     public Geometry Prepare(Geometry geometry) => geometry;
 
+    /// <inheritdoc/>
+    public BackendTimings Spent => _local.Spent;
+
     IRowShare IBackend.Share => _ranks;
 
     /// <summary>Bytes that <see cref="Bind"/> would take on the rank with most rows, the copy of its costs included where there is one. Not collective, and the same on every rank.</summary>

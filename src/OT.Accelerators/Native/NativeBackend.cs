@@ -15,7 +15,6 @@ public sealed class NativeBackend : IBackend
     const int MostThreads = 4096;
 
     readonly ManagedBackend _managed;
-    readonly Numerics.RowBlocks _blocks;
     readonly LibOt.Isa _isa;
 
     /// <summary>A back end with its own threads, in the best instruction set of this processor.</summary>
@@ -39,7 +38,6 @@ public sealed class NativeBackend : IBackend
         _isa = isa ?? LibOt.BestIsa;
         Name = $"native-{LibOt.NameOf(_isa)}";
         MemoryLimit = memoryLimit ?? long.MaxValue;
-        _blocks = new Numerics.RowBlocks(threads ?? Environment.ProcessorCount);
         _managed = new ManagedBackend(threads, memoryLimit);
     }
 
@@ -47,7 +45,7 @@ public sealed class NativeBackend : IBackend
     public string Name { get; }
 
     /// <inheritdoc/>
-    public int Threads => _blocks.Threads;
+    public int Threads => _managed.Threads;
 
     /// <inheritdoc/>
     public long MemoryLimit { get; }
@@ -86,16 +84,12 @@ public sealed class NativeBackend : IBackend
         string description =
             $"{Name}, {(geometry is CostMatrix ? "stored costs" : "points on the fly")}, {(precision == Precision.Float64 ? precision : Precision.Float32)}";
         return precision != Precision.Float64
-            ? new NativeOperator<float>(geometry, _blocks, _isa, description, cancellation)
-            : new NativeOperator<double>(geometry, _blocks, _isa, description, cancellation);
+            ? new NativeOperator<float>(geometry, _managed.Blocks, _isa, description, cancellation)
+            : new NativeOperator<double>(geometry, _managed.Blocks, _isa, description, cancellation);
     }
 
     /// <summary>Ends the worker threads. Operators must not be used afterwards.</summary>
-    public void Dispose()
-    {
-        _blocks.Dispose();
-        _managed.Dispose();
-    }
+    public void Dispose() => _managed.Dispose();
 
     static bool IsNative(Geometry geometry) =>
         geometry is CostMatrix or PointCloud { GroundCost: GroundCost.SquaredEuclideanCost };

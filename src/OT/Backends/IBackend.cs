@@ -21,6 +21,12 @@ public interface IBackend : IDisposable
     /// </summary>
     Geometry Prepare(Geometry geometry) => CostMatrix.Quick(geometry, MemoryLimit);
 
+    /// <summary>
+    /// What this back end has spent since it was made, setup and transfer apart; it only grows. Zero by default, for one that has neither. Solvers tell the difference over a solve as
+    /// <see cref="BackendTimings"/> of their result; solves at the same time on one back end are counted into each other.
+    /// </summary>
+    BackendTimings Spent => default;
+
     /// <summary>Bytes that <see cref="Bind"/> would take beyond the geometry itself; told before it is taken.</summary>
     long EstimateBytes(Geometry geometry, Precision precision);
 

@@ -65,11 +65,11 @@ public sealed class PairwiseDistances : ISolver<PairwiseProblem, PairwiseResult>
         readonly long _start = Stopwatch.GetTimestamp();
         readonly Entries _entries = new(problem.Pairs);
         readonly int _threads = options.Threads ?? Environment.ProcessorCount;
-        readonly ManagedBackend?[] _own = new ManagedBackend?[options.Threads ?? Environment.ProcessorCount];
+        readonly ManagedBackend?[] _own = new ManagedBackend?[options.Threads ?? Environment.ProcessorCount]; // one for each thread
         readonly Lock _finishing = new();
         ManagedBackend? _all;
         int[] _work = [];
-        PairSolver _solver = null!;
+        PairSolver? _solver;
         bool _selves;
         int _total;
         int _finished;
@@ -88,8 +88,7 @@ public sealed class PairwiseDistances : ISolver<PairwiseProblem, PairwiseResult>
                 _entries.Take(entry);
             int[] missing = _entries.Missing(options.Part, options.Parts);
             _total = missing.Length;
-            if (missing.Length > 0)
-                TrySolve(missing);
+            TrySolve(missing);
             SolverStatus status =
                 _finished == _total ? _entries.Gravest(options.Part, options.Parts)
                 : cancellation.IsCancellationRequested ? SolverStatus.Cancelled
@@ -108,8 +107,7 @@ public sealed class PairwiseDistances : ISolver<PairwiseProblem, PairwiseResult>
         {
             try
             {
-                int rows = problem.Rows.Length;
-                var rowTerms = new SelfTerm[rows];
+                var rowTerms = new SelfTerm[problem.Rows.Length];
                 _solver = new PairSolver(problem, options, backend, stop)
                 {
                     RowTerms = rowTerms,
@@ -161,7 +159,7 @@ public sealed class PairwiseDistances : ISolver<PairwiseProblem, PairwiseResult>
             if (!IsExact || _work.Length == 0)
                 return _threads;
             (int i, int j) = _entries.Pairs.At(_work.MaxBy(Size));
-            long bytes = Transport.Choose(_solver.ExactPair(i, j)).EstimatedBytes;
+            long bytes = Transport.Choose(_solver!.ExactPair(i, j)).EstimatedBytes;
             long room = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / Math.Max(bytes, 1);
             return (int)Math.Clamp(room, 1, _threads);
         }
@@ -185,11 +183,7 @@ public sealed class PairwiseDistances : ISolver<PairwiseProblem, PairwiseResult>
         Measure MeasureAt(int number) =>
             number < problem.Rows.Length ? problem.Rows[number] : problem.Columns[number - problem.Rows.Length];
 
-        void IBlockWork.Run(int block, int worker)
-        {
-            if (!stop.IsCancellationRequested)
-                Do(_work[block], _own[worker] ??= new ManagedBackend(1));
-        }
+        void IBlockWork.Run(int block, int worker) => Do(_work[block], _own[worker] ??= new ManagedBackend(1));
 
         void Do(int item, IBackend own)
         {
@@ -198,7 +192,7 @@ public sealed class PairwiseDistances : ISolver<PairwiseProblem, PairwiseResult>
             if (_selves)
             {
                 int k = item - problem.Rows.Length;
-                SelfTerm term = _solver.Self(item, MeasureAt(item), own);
+                SelfTerm term = _solver!.Self(item, MeasureAt(item), own);
                 if (k < 0)
                     _solver.RowTerms[item] = term;
                 else
@@ -206,7 +200,7 @@ public sealed class PairwiseDistances : ISolver<PairwiseProblem, PairwiseResult>
                 return;
             }
             (int i, int j) = _entries.Pairs.At(item);
-            if (_solver.Solve(i, j, own) is { } entry)
+            if (_solver!.Solve(i, j, own) is { } entry)
                 Finish(entry);
         }
 

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
+using OT.Backends;
 
 namespace OT.Results;
 
@@ -26,11 +28,31 @@ public abstract class SolverResult
         init => _why = value;
     }
 
+    /// <summary>
+    /// Wall-clock time of the solve, in parts: what the back end spent on setup and on transfers, and the rest. <c>default</c> for results of solvers without a back end.
+    /// </summary>
+    public BackendTimings Timings { get; private set; }
+
     /// <summary>What the reader should know: the reason of a failure, a rescaled marginal. Empty when there is nothing to say.</summary>
     public string Message { get; init; } = "";
 
     /// <summary>Whether the stopping rule was met.</summary>
     public bool Converged => Status == SolverStatus.Converged;
+
+    /// <summary>Solves, and sets <see cref="Timings"/> on the result, which nobody else has seen yet.</summary>
+    internal static T Timed<T>(IBackend? backend, Func<T> solve)
+        where T : SolverResult
+    {
+        BackendTimings before = backend?.Spent ?? default;
+        long start = Stopwatch.GetTimestamp();
+        T result = solve();
+        TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
+        BackendTimings after = backend?.Spent ?? default;
+        (TimeSpan setup, TimeSpan transfer) = (after.Setup - before.Setup, after.Transfer - before.Transfer);
+        // A device may copy while it works, or for another solve: no part is longer than the whole.
+        result.Timings = new(setup, transfer, elapsed > setup + transfer ? elapsed - setup - transfer : TimeSpan.Zero);
+        return result;
+    }
 
     /// <summary>Set by the front door on a result that nobody else has seen yet.</summary>
     internal void Explain(string why) => _why = _why.Length == 0 ? why : $"{why}; {_why}";

@@ -288,6 +288,15 @@ public sealed class BlasBackendTests
     }
 
     [Fact]
+    public void Mkl_is_taken_where_it_is_required()
+    {
+        bool required = (Environment.GetEnvironmentVariable("OT_REQUIRE") ?? "").Split(',').Contains("mkl");
+        Assert.SkipUnless(required, "OT_REQUIRE does not name mkl.");
+        using BlasBackend backend = Open();
+        Assert.Equal("blas-mkl", backend.Name);
+    }
+
+    [Fact]
     public void What_is_handed_on_stands_in_the_description()
     {
         using BlasBackend backend = Open();

@@ -51,8 +51,8 @@ sealed class MpiJob
     /// <summary>Runs scenarios, whatever becomes of them.</summary>
     public static MpiJob Start(int ranks, string words) => StartProgram(ranks, "OT.MpiHost.dll", words, AppContext.BaseDirectory);
 
-    /// <summary>Runs a program that lies beside the tests, in a folder of its own, by another command than <c>dotnet</c> where one is given.</summary>
-    public static MpiJob StartProgram(int ranks, string program, string words, string folder, params string[] command)
+    /// <summary>Runs a program that lies beside the tests, in a folder of its own.</summary>
+    public static MpiJob StartProgram(int ranks, string program, string words, string folder)
     {
         Require();
         string host = Path.Combine(AppContext.BaseDirectory, program);
@@ -64,10 +64,7 @@ sealed class MpiJob
             UseShellExecute = false,
             WorkingDirectory = folder,
         };
-        foreach (
-            string word in (string[])
-                [.. Launch(ranks), .. command.Length > 0 ? command : (string[])["dotnet"], host, .. words.Split(' ')]
-        )
+        foreach (string word in (string[])[.. Launch(ranks), "dotnet", host, .. words.Split(' ')])
             start.ArgumentList.Add(word);
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();

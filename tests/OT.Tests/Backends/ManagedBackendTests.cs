@@ -56,7 +56,7 @@ public class ManagedBackendTests
     [Fact]
     public void TileHonouredForEveryCost()
     {
-        const int n = 1500;
+        const int n = 2000;
         using var backend = new ManagedBackend(1);
         foreach (string kind in SomeGeometry.Dense)
         {

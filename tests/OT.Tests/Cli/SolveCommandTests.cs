@@ -296,6 +296,41 @@ public sealed class SolveCommandTests : IDisposable
     }
 
     [Fact]
+    public void A_checkpoint_that_cannot_be_written_does_not_end_the_solve()
+    {
+        // As on a full disk, the file that would replace the old one cannot be made: there is a folder of its name.
+        string old = _files.Write("k.npz", "an older state");
+        Directory.CreateDirectory($"{old}.{Environment.ProcessId}.tmp");
+        Outcome outcome = Ot.Run(
+            _files.Args("solve", "--epsilon", "0.01", "--checkpoint", old, "--checkpoint-every", "0.000001")
+        );
+        Assert.Equal(0, outcome.Code);
+        Assert.Contains("not written, and the one before is kept", outcome.OnlyLine(), StringComparison.Ordinal);
+        Assert.Equal("an older state", File.ReadAllText(old));
+    }
+
+    [Fact]
+    public void A_state_of_another_problem_is_refused()
+    {
+        Ot.Run(
+            _files.Args(
+                "solve",
+                "--epsilon",
+                "0.01",
+                "--max-iterations",
+                "3",
+                "--tolerance",
+                "1e-12",
+                "--checkpoint",
+                _files["k.npz"]
+            )
+        );
+        string line = Ot.Run(_files.Args("solve", "--epsilon", "0.01", "--rho-source", "2", "--resume", _files["k.npz"]))
+            .OnlyLine();
+        Assert.Contains("other costs, weights or penalties", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_plan_by_somebody_else_is_judged()
     {
         // The product of the marginals: feasible, far from optimal.

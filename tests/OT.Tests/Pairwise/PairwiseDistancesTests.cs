@@ -293,6 +293,12 @@ public class PairwiseDistancesTests
             .SelectMany(a => measures.Select(b => new PointCloud(a.Points!, b.Points!).Statistics.Max))
             .Max();
         Assert.Equal(0.1 * largest, result.Epsilon, 1e-15);
+        // Also where every entry is known and nothing is left to compute.
+        PairwiseEntry[] all =
+        [
+            .. from i in Enumerable.Range(0, 4) from j in Enumerable.Range(i, 4 - i) select result[i, j]!.Value,
+        ];
+        Assert.Equal(result.Epsilon, new PairwiseDistances().Solve(problem, all).Epsilon);
     }
 
     [Fact]

@@ -66,7 +66,6 @@ sealed unsafe class CudaDevice : IGpuDevice
                 $"{Name} has compute capability {Capability}; {LeastMajor}.0 or later is needed."
             );
         Processors = Attribute(16);
-        ClockRate = 1e3 * Attribute(13);
         nuint total;
         driver.Check(driver.DeviceTotalMem(&total, device), "ask for the device's memory");
         TotalBytes = (long)total;
@@ -129,7 +128,7 @@ sealed unsafe class CudaDevice : IGpuDevice
     public string Capability { get; }
 
     /// <summary>Largest clock of the processors in hertz.</summary>
-    public double ClockRate { get; }
+    public double ClockRate => 1e3 * Attribute(13);
 
     /// <inheritdoc/>
     public bool HasDoubles => true;
@@ -183,12 +182,15 @@ sealed unsafe class CudaDevice : IGpuDevice
         long start = Stopwatch.GetTimestamp();
         using Scope scope = new(this);
         using Use use = new(buffer);
-        // Pageable memory: the driver has copied it to memory of its own when the call returns, or has done the transfer.
+        // Drivers that let the device read any memory of the process need not have copied when the call returns.
         fixed (byte* source = data)
+        {
             _driver.Check(
                 _driver.CopyToDevice(use.Address + (nint)offset, source, (nuint)data.Length, _stream),
                 "copy to the device"
             );
+            _driver.Check(_driver.StreamSynchronize(_stream), "copy to the device");
+        }
         Timings.Uploaded(start);
     }
 

@@ -65,6 +65,6 @@ public sealed class MirrorSinkhorn : ISolver<ConvexProblem, MirrorSinkhornResult
         using AgreedToken stop = backend.Share.Agree(cancellation),
             limit = backend.Share.Agree(limited.Token);
         using var run = new AnnealedRun(problem, _options, backend, stop.Token, limit.Token);
-        return run.Solve();
+        return SolverResult.Timed(backend, run.Solve);
     }
 }

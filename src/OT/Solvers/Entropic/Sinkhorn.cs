@@ -85,7 +85,10 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
         return Solve(problem, state.Potentials, state, cancellation);
     }
 
-    TransportResult Solve(LinearProblem problem, Potentials? start, SinkhornState? state, CancellationToken cancellation)
+    TransportResult Solve(LinearProblem problem, Potentials? start, SinkhornState? state, CancellationToken cancellation) =>
+        SolverResult.Timed(_backend, () => Run(problem, start, state, cancellation));
+
+    TransportResult Run(LinearProblem problem, Potentials? start, SinkhornState? state, CancellationToken cancellation)
     {
         if (!Supports(problem))
         {
@@ -133,7 +136,7 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 nameof(state)
             );
         }
-        if (state is { Problem: not 0 } && state.Problem != SinkhornRun.FingerprintOf(problem))
+        if (state is { Problem: not 0 } && state.Problem != SinkhornState.ProblemOf(problem))
             throw new ArgumentException("The state was written for other costs, weights or penalties.", nameof(state));
         if (WhyInfeasible(problem, partners.Rows, partners.Columns) is { } reason)
             return WithoutPlan(problem, epsilon, SolverStatus.Infeasible, reason);

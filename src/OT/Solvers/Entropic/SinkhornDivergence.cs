@@ -65,7 +65,8 @@ public sealed class SinkhornDivergence : ISolver<LinearProblem, DivergenceResult
         IBackend backend = _backend ?? own!;
         using AgreedToken stop = backend.Share.Agree(cancellation);
         bool small = _backend is null && (long)problem.Geometry.Rows * problem.Geometry.Columns <= SmallSinkhorn.MaxPairs;
-        return new Run(problem, _options, backend, small ? null : backend, cancellation, stop.Token).Solve();
+        var run = new Run(problem, _options, backend, small ? null : backend, cancellation, stop.Token);
+        return SolverResult.Timed(backend, run.Solve);
     }
 
     internal static string? WhyNot(LinearProblem problem)

@@ -186,7 +186,7 @@ internal sealed partial class SinkhornRun : IDisposable
         (_keptF, _keptG) = ([.. _f], [.. _g]);
         (_before, _stallG) = (new double[_g.Length], new double[_g.Length]);
         if (options.Checkpoint is not null)
-            _fingerprint = state is { Problem: not 0 } ? state.Problem : FingerprintOf(problem);
+            _fingerprint = state is { Problem: not 0 } ? state.Problem : SinkhornState.ProblemOf(problem);
         if (state is not null)
         {
             _iteration = _bestIteration = _lastStallCheck = state.Iterations;
@@ -214,15 +214,6 @@ internal sealed partial class SinkhornRun : IDisposable
     }
 
     public void Dispose() => _operator.Dispose();
-
-    /// <summary>A number that is another for other costs, weights or penalties; never 0.</summary>
-    public static ulong FingerprintOf(LinearProblem problem)
-    {
-        (MarginalPenalty a, MarginalPenalty b) = (problem.PenaltyA, problem.PenaltyB);
-        ReadOnlySpan<double> penalties = [a.Rho, a.Bound, b.Rho, b.Bound];
-        ulong hash = BitHash.Of(BitHash.Of(problem.Geometry.Fingerprint(), problem.A.Weights), problem.B.Weights);
-        return Math.Max(BitHash.Of(hash, penalties), 1);
-    }
 
     /// <summary>
     /// Penalties that doubles cannot tell from constraints become constraints, as long as the masses allow it. A total variation is one where no balanced

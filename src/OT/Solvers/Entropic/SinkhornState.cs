@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using OT.Backends;
+using OT.Numerics;
+using OT.Problems;
 using OT.Results;
 
 namespace OT.Solvers.Entropic;
@@ -22,7 +24,18 @@ public sealed record SinkhornState(
 )
 {
     /// <summary>A number that is another for other costs, weights or penalties, by which a state of another problem is refused; 0 where it is not known.</summary>
+    /// <remarks>See <see cref="ProblemOf"/>.</remarks>
     public ulong Problem { get; init; }
+
+    /// <summary>The number of a problem: all of its weights, penalties and stored costs or points, and some costs of other geometries. O(nm) for stored costs, else O((n + m) d); never 0.</summary>
+    public static ulong ProblemOf(LinearProblem problem)
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        (MarginalPenalty a, MarginalPenalty b) = (problem.PenaltyA, problem.PenaltyB);
+        ReadOnlySpan<double> penalties = [a.Rho, a.Bound, b.Rho, b.Bound];
+        ulong hash = BitHash.Of(BitHash.Of(problem.Geometry.Fingerprint(), problem.A.Weights), problem.B.Weights);
+        return Math.Max(BitHash.Of(hash, penalties), 1);
+    }
 
     /// <summary>Throws unless the numbers are those of a run: what a damaged file or a hand-made state holds is not iterated on.</summary>
     internal void Validate()

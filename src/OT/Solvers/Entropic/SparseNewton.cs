@@ -60,7 +60,10 @@ public sealed class SparseNewton : ISolver<LinearProblem, TransportResult>
     /// <param name="cancellation">Stops with status Cancelled and the last iterate.</param>
     /// <exception cref="NotSupportedException">A marginal is penalised, or the regulariser is not entropy: the message names a solver.</exception>
     /// <exception cref="ArgumentException">The potentials do not fit the problem.</exception>
-    public TransportResult Solve(LinearProblem problem, Potentials? start, CancellationToken cancellation = default)
+    public TransportResult Solve(LinearProblem problem, Potentials? start, CancellationToken cancellation = default) =>
+        SolverResult.Timed(_backend, () => Run(problem, start, cancellation));
+
+    TransportResult Run(LinearProblem problem, Potentials? start, CancellationToken cancellation)
     {
         if (!Supports(problem))
         {
