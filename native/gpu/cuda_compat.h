@@ -38,9 +38,10 @@ OT_DEVICE double fma(double x, double y, double z) { return __builtin_fma(x, y, 
 OT_DEVICE bool isfinite(float x) { return __builtin_fabsf(x) <= 3.40282347e38f; }
 OT_DEVICE bool isfinite(double x) { return __builtin_fabs(x) <= 1.7976931348623157e308; }
 
+#define UNROLL _Pragma("unroll")
+
 /* Words of tensor.cu alone. */
 
-#define UNROLL _Pragma("unroll")
 #define ALIGNED_16 __attribute__((aligned(16)))
 
 /* 16 bytes from global to shared memory, by themselves; and the wait for all that this work item has sent for. */

@@ -16,6 +16,9 @@
 #define LOCAL_ID ((int)get_local_id(0))
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 #define BARRIER_ALL() barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE) /* what items of the group wrote to GLOBAL is seen, too */
+#ifndef UNROLL
+#define UNROLL _Pragma("unroll") /* before a loop whose arrays are to lie in registers */
+#endif
 #define BITS_OF_DOUBLE(x) as_long(x)
 #define DOUBLE_OF_BITS(n) as_double(n)
 #define EXP2_FLOAT(x) exp2((float)(x))

@@ -47,14 +47,14 @@ KERNEL GROUP(256) void softmin_rows(GLOBAL const STORED* costs, GLOBAL const REA
   row0 = group / segments * ROWS;
   start = group % segments * segment_length;
   stop = idle ? start : (start + segment_length < columns ? start + segment_length : columns);
-  for (r = 0; r < ROWS; r++) {
+  UNROLL for (r = 0; r < ROWS; r++) {
     top[r] = -REAL_MAX;
     sum[r] = lost[r] = 0;
   }
   for (j = start + LOCAL_ID; j < stop; j += 1024) {
     REAL b0 = bias[j], b1 = j + 256 < stop ? bias[j + 256] : -INFINITY;
     REAL b2 = j + 512 < stop ? bias[j + 512] : -INFINITY, b3 = j + 768 < stop ? bias[j + 768] : -INFINITY;
-    for (r = 0; r < ROWS; r++) {
+    UNROLL for (r = 0; r < ROWS; r++) {
       int i = row0 + r < rows ? row0 + r : rows - 1; /* a row that does not exist repeats the last */
       GLOBAL const STORED* row = costs + (long)i * columns + j;
       REAL t0 = fma(factor, (REAL)row[0], b0);
@@ -64,7 +64,7 @@ KERNEL GROUP(256) void softmin_rows(GLOBAL const STORED* costs, GLOBAL const REA
       ADD_EXPONENTIALS(top[r], sum[r], lost[r], t0, t1, t2, t3);
     }
   }
-  for (r = 0; r < ROWS; r++) {
+  UNROLL for (r = 0; r < ROWS; r++) {
     REAL most = group_max(shared, top[r]);
     REAL total = group_sum(shared, (sum[r] - lost[r]) * EXP2(top[r] - most));
     if (LOCAL_ID == 0 && row0 + r < rows && !idle) {
@@ -113,18 +113,18 @@ KERNEL GROUP(256) void plan_apply_rows(GLOBAL const STORED* costs, GLOBAL const 
   int start = group % segments * segment_length;
   int stop = start + segment_length < columns ? start + segment_length : columns;
   int j, r, v;
-  for (r = 0; r < 4 * ROWS; r++)
+  UNROLL for (r = 0; r < 4 * ROWS; r++)
     sum[r] = lost[r] = 0;
   for (j = start + LOCAL_ID; j < stop; j += 256) {
-    for (r = 0; r < ROWS; r++) {
+    UNROLL for (r = 0; r < ROWS; r++) {
       int i = row0 + r < rows ? row0 + r : rows - 1;
       REAL p = EXP2(fma(factor, (REAL)costs[(long)i * columns + j], own[i]) + bias[j]);
-      for (v = 0; v < 4; v++)
+      UNROLL for (v = 0; v < 4; v++)
         ADD(sum[4 * v + r], lost[4 * v + r], p * vectors[(long)v * vector_stride + j]);
     }
   }
-  for (v = 0; v < 4; v++) {
-    for (r = 0; r < ROWS; r++) {
+  UNROLL for (v = 0; v < 4; v++) {
+    UNROLL for (r = 0; r < ROWS; r++) {
       REAL total = group_sum(shared, sum[4 * v + r] - lost[4 * v + r]);
       if (LOCAL_ID == 0 && row0 + r < rows)
         out[((long)(group % segments) * 4 + v) * stride + row0 + r] = total;
@@ -143,15 +143,15 @@ KERNEL GROUP(256) void plan_apply_columns(GLOBAL const STORED* costs, GLOBAL con
   int start = group % segments * segment_length;
   int stop = start + segment_length < rows ? start + segment_length : rows;
   int i, v;
-  for (v = 0; v < 4; v++)
+  UNROLL for (v = 0; v < 4; v++)
     sum[v] = lost[v] = 0;
   if (column < columns) {
     for (i = start; i < stop; i++) {
       REAL p = EXP2(fma(factor, (REAL)costs[(long)i * columns + column], own[column]) + bias[i]);
-      for (v = 0; v < 4; v++)
+      UNROLL for (v = 0; v < 4; v++)
         ADD(sum[v], lost[v], p * vectors[(long)v * vector_stride + i]);
     }
-    for (v = 0; v < 4; v++)
+    UNROLL for (v = 0; v < 4; v++)
       out[((long)(group % segments) * 4 + v) * stride + column] = sum[v] - lost[v];
   }
 }
@@ -167,10 +167,10 @@ KERNEL GROUP(256) void plan_cost_rows(GLOBAL const STORED* costs, GLOBAL const R
   int start = group % segments * segment_length;
   int stop = start + segment_length < columns ? start + segment_length : columns;
   int j, r;
-  for (r = 0; r < ROWS; r++)
+  UNROLL for (r = 0; r < ROWS; r++)
     mass[r] = cost[r] = lost_mass[r] = lost_cost[r] = 0;
   for (j = start + LOCAL_ID; j < stop; j += 256) {
-    for (r = 0; r < ROWS; r++) {
+    UNROLL for (r = 0; r < ROWS; r++) {
       int i = row0 + r < rows ? row0 + r : rows - 1;
       REAL c = (REAL)costs[(long)i * columns + j];
       REAL p = EXP2(fma(factor, c, own[i]) + bias[j]);
@@ -178,7 +178,7 @@ KERNEL GROUP(256) void plan_cost_rows(GLOBAL const STORED* costs, GLOBAL const R
       ADD(cost[r], lost_cost[r], p > 0 ? p * c : (REAL)0);
     }
   }
-  for (r = 0; r < ROWS; r++) {
+  UNROLL for (r = 0; r < ROWS; r++) {
     REAL total_mass = group_sum(shared, mass[r] - lost_mass[r]);
     REAL total_cost = group_sum(shared, cost[r] - lost_cost[r]);
     if (LOCAL_ID == 0 && row0 + r < rows) {

@@ -74,7 +74,7 @@ INLINE void tile_costs(GLOBAL const REAL* x, GLOBAL const REAL* y, int x_stride,
 {
   REAL second[16];
   int tx = LOCAL_ID % 16, ty = LOCAL_ID / 16, from, e, k, r, c;
-  for (e = 0; e < 16; e++)
+  UNROLL for (e = 0; e < 16; e++)
     costs[e] = second[e] = 0;
   for (from = 0; from < d; from += CHUNK) {
     int count = d - from < CHUNK ? d - from : CHUNK;
@@ -88,16 +88,16 @@ INLINE void tile_costs(GLOBAL const REAL* x, GLOBAL const REAL* y, int x_stride,
     BARRIER();
     for (k = 0; k < count; k++) {
       REAL a[4], b[4];
-      for (r = 0; r < 4; r++)
+      UNROLL for (r = 0; r < 4; r++)
         a[r] = xs[held + k * TILE + ty + 16 * r];
-      for (c = 0; c < 4; c++)
+      UNROLL for (c = 0; c < 4; c++)
         b[c] = ys[k * TILE + tx + 16 * c];
-      for (r = 0; r < 4; r++)
-        for (c = 0; c < 4; c++)
+      UNROLL for (r = 0; r < 4; r++)
+        UNROLL for (c = 0; c < 4; c++)
           gather(a[r], b[c], order, &costs[4 * r + c], &second[4 * r + c]);
     }
   }
-  for (e = 0; e < 16; e++)
+  UNROLL for (e = 0; e < 16; e++)
     costs[e] = cost_of(costs[e], second[e], power, order);
 }
 
@@ -118,14 +118,14 @@ KERNEL GROUP(256) void softmin(GLOBAL const REAL* x, GLOBAL const REAL* y, GLOBA
   stop = idle ? start : (start + segment_length < y_stride ? start + segment_length : y_stride);
   tx = LOCAL_ID % 16;
   ty = LOCAL_ID / 16;
-  for (r = 0; r < 4; r++) {
+  UNROLL for (r = 0; r < 4; r++) {
     top[r] = -REAL_MAX;
     sum[r] = lost[r] = 0;
   }
   hold_rows(x, x_stride, d, row0, xs);
   for (column0 = start; column0 < stop; column0 += TILE) {
     tile_costs(x, y, x_stride, y_stride, d, row0, column0, power, order, xs, ys, costs);
-    for (r = 0; r < 4; r++) {
+    UNROLL for (r = 0; r < 4; r++) {
       REAL t0 = fma(factor, costs[4 * r], bias[column0 + tx]);
       REAL t1 = fma(factor, costs[4 * r + 1], bias[column0 + tx + 16]);
       REAL t2 = fma(factor, costs[4 * r + 2], bias[column0 + tx + 32]);
@@ -134,16 +134,16 @@ KERNEL GROUP(256) void softmin(GLOBAL const REAL* x, GLOBAL const REAL* y, GLOBA
     }
   }
   BARRIER();
-  for (r = 0; r < 4; r++) {
+  UNROLL for (r = 0; r < 4; r++) {
     xs[tx * TILE + ty + 16 * r] = top[r];
     xs[(16 + tx) * TILE + ty + 16 * r] = sum[r] - lost[r];
   }
   BARRIER();
   if (LOCAL_ID < TILE && !idle) {
     REAL most = -REAL_MAX, total = 0;
-    for (r = 0; r < 16; r++)
+    UNROLL for (r = 0; r < 16; r++)
       most = fmax(most, xs[r * TILE + LOCAL_ID]);
-    for (r = 0; r < 16; r++)
+    UNROLL for (r = 0; r < 16; r++)
       total += xs[(16 + r) * TILE + LOCAL_ID] * EXP2(xs[r * TILE + LOCAL_ID] - most);
     tops[(long)(group % segments) * x_stride + row0 + LOCAL_ID] = most;
     sums[(long)(group % segments) * x_stride + row0 + LOCAL_ID] = total;
@@ -157,12 +157,12 @@ INLINE void write_rows(LOCAL REAL* shared, const REAL* values, GLOBAL REAL* out)
 {
   int tx = LOCAL_ID % 16, ty = LOCAL_ID / 16, r;
   BARRIER();
-  for (r = 0; r < 4; r++)
+  UNROLL for (r = 0; r < 4; r++)
     shared[tx * TILE + ty + 16 * r] = values[r];
   BARRIER();
   if (LOCAL_ID < TILE) {
     REAL total = 0;
-    for (r = 0; r < 16; r++)
+    UNROLL for (r = 0; r < 16; r++)
       total += shared[r * TILE + LOCAL_ID];
     out[LOCAL_ID] = total;
   }
@@ -182,24 +182,24 @@ KERNEL GROUP(256) void plan_apply(GLOBAL const REAL* x, GLOBAL const REAL* y, GL
   int start = group % segments * segment_length;
   int stop = start + segment_length < y_stride ? start + segment_length : y_stride;
   int tx = LOCAL_ID % 16, ty = LOCAL_ID / 16, column0, r, c, v;
-  for (r = 0; r < 16; r++)
+  UNROLL for (r = 0; r < 16; r++)
     sum[r] = lost[r] = 0;
   hold_rows(x, x_stride, d, row0, xs);
   for (column0 = start; column0 < stop; column0 += TILE) {
     tile_costs(x, y, x_stride, y_stride, d, row0, column0, power, order, xs, ys, costs);
-    for (r = 0; r < 4; r++) {
+    UNROLL for (r = 0; r < 4; r++) {
       REAL mine = own[row0 + ty + 16 * r];
-      for (c = 0; c < 4; c++)
+      UNROLL for (c = 0; c < 4; c++)
         costs[4 * r + c] = EXP2(fma(factor, costs[4 * r + c], mine) + bias[column0 + tx + 16 * c]);
     }
-    for (v = 0; v < 4; v++) {
+    UNROLL for (v = 0; v < 4; v++) {
       GLOBAL const REAL* vector = vectors + (long)v * y_stride + column0 + tx;
-      for (r = 0; r < 4; r++)
+      UNROLL for (r = 0; r < 4; r++)
         ADD(sum[4 * v + r], lost[4 * v + r],
             (costs[4 * r] * vector[0] + costs[4 * r + 1] * vector[16]) + (costs[4 * r + 2] * vector[32] + costs[4 * r + 3] * vector[48]));
     }
   }
-  for (v = 0; v < 4; v++)
+  UNROLL for (v = 0; v < 4; v++)
     write_rows(ys, sum + 4 * v, out + ((long)(group % segments) * 4 + v) * x_stride + row0);
 }
 
@@ -217,14 +217,14 @@ KERNEL GROUP(256) void plan_cost(GLOBAL const REAL* x, GLOBAL const REAL* y, GLO
   int start = group % segments * segment_length;
   int stop = start + segment_length < y_stride ? start + segment_length : y_stride;
   int tx = LOCAL_ID % 16, ty = LOCAL_ID / 16, column0, r, c;
-  for (r = 0; r < 4; r++)
+  UNROLL for (r = 0; r < 4; r++)
     mass[r] = cost[r] = lost_mass[r] = lost_cost[r] = 0;
   hold_rows(x, x_stride, d, row0, xs);
   for (column0 = start; column0 < stop; column0 += TILE) {
     tile_costs(x, y, x_stride, y_stride, d, row0, column0, power, order, xs, ys, costs);
-    for (r = 0; r < 4; r++) {
+    UNROLL for (r = 0; r < 4; r++) {
       REAL mine = own[row0 + ty + 16 * r], p[4];
-      for (c = 0; c < 4; c++)
+      UNROLL for (c = 0; c < 4; c++)
         p[c] = EXP2(fma(factor, costs[4 * r + c], mine) + bias[column0 + tx + 16 * c]);
       ADD(mass[r], lost_mass[r], (p[0] + p[1]) + (p[2] + p[3]));
       ADD(cost[r], lost_cost[r],

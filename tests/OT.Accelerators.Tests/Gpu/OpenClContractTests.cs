@@ -22,14 +22,13 @@ public sealed class OpenClContractTests
             var data = new TheoryData<Numbers, string>();
             foreach (Numbers numbers in Enum.GetValues<Numbers>())
             {
-                foreach (string kind in OpenCl.Kinds)
+                // Floats alone are other types in the same kernels: one kind for each way through them is enough.
+                foreach (string kind in numbers == Numbers.FloatsAlone ? ["doubles", "points2", "euclidean"] : OpenCl.Kinds)
                     data.Add(numbers, kind);
             }
             return data;
         }
     }
-
-    public static TheoryData<Numbers> All => [.. Enum.GetValues<Numbers>()];
 
     static void Check(Numbers numbers, Action<BackendLaws> law)
     {

@@ -249,7 +249,9 @@ sealed unsafe class OpenClDevice : IGpuDevice
     int Compile(OpenClHandle program, GpuModule module)
     {
         nint device = _device;
-        fixed (byte* options = Encoding.UTF8.GetBytes($"-cl-std=CL1.2 {module.Defines}\0"))
+        // A processor has few registers to keep arrays in, and its compiler is slow over unrolled loops.
+        string unroll = IsCpu ? " -D UNROLL=" : "";
+        fixed (byte* options = Encoding.UTF8.GetBytes($"-cl-std=CL1.2 {module.Defines}{unroll}\0"))
             return clBuildProgram(program.Value, 1, &device, options, 0, 0);
     }
 
