@@ -36,7 +36,12 @@ sealed class BackendOffer(string name, string inFavour, Func<Geometry, Precision
                 FewDimensions,
                 () => new BlasBackend(threads, memoryLimit)
             ),
-            new("native", "", (_, _) => NoFaster, () => new NativeBackend(threads, memoryLimit)),
+            new(
+                "native",
+                "its kernels are measured faster than managed code",
+                NoKernels,
+                () => new NativeBackend(threads, memoryLimit)
+            ),
         ];
 
     static string? FewPairs(Geometry geometry, Precision precision) =>
@@ -47,7 +52,8 @@ sealed class BackendOffer(string name, string inFavour, Func<Geometry, Precision
     static string? FewDimensions(Geometry geometry, Precision precision) =>
         BlasBackend.Serves(geometry) ? null : "not squared distances in 16 dimensions or more";
 
-    const string NoFaster = "its kernels are measured no faster than managed code";
+    static string? NoKernels(Geometry geometry, Precision precision) =>
+        NativeBackend.Serves(geometry) ? null : "it has kernels for stored costs and squared distances";
 
     public string Name => name;
 

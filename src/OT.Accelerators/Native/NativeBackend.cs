@@ -54,7 +54,7 @@ public sealed class NativeBackend : IBackend
     public long EstimateBytes(Geometry geometry, Precision precision)
     {
         ArgumentNullException.ThrowIfNull(geometry);
-        if (!IsNative(geometry))
+        if (!Serves(geometry))
             return _managed.EstimateBytes(geometry, precision);
         return precision != Precision.Float64
             ? NativeOperator<float>.Bytes(geometry, Threads)
@@ -79,7 +79,7 @@ public sealed class NativeBackend : IBackend
                 )
             );
         }
-        if (!IsNative(geometry))
+        if (!Serves(geometry))
             return _managed.Bind(geometry, precision, cancellation);
         string description =
             $"{Name}, {(geometry is CostMatrix ? "stored costs" : "points on the fly")}, {(precision == Precision.Float64 ? precision : Precision.Float32)}";
@@ -91,6 +91,7 @@ public sealed class NativeBackend : IBackend
     /// <summary>Ends the worker threads. Operators must not be used afterwards.</summary>
     public void Dispose() => _managed.Dispose();
 
-    static bool IsNative(Geometry geometry) =>
+    /// <summary>Whether there are kernels for a geometry; managed code serves the others.</summary>
+    internal static bool Serves(Geometry geometry) =>
         geometry is CostMatrix or PointCloud { GroundCost: GroundCost.SquaredEuclideanCost };
 }
