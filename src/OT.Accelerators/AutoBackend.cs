@@ -77,7 +77,13 @@ public sealed class AutoBackend : IBackend
     {
         ArgumentNullException.ThrowIfNull(geometry);
         lock (_gate)
-            return Candidates(geometry, Precision.Float64).First().Backend.Prepare(geometry);
+        {
+            (IBackend backend, string why) = Candidates(geometry, Precision.Float64).First();
+            Geometry prepared = backend.Prepare(geometry);
+            if (!ReferenceEquals(prepared, geometry))
+                Note($"costs tabulated by {why}");
+            return prepared;
+        }
     }
 
     /// <inheritdoc/>
@@ -103,9 +109,7 @@ public sealed class AutoBackend : IBackend
                 try
                 {
                     ICostOperator bound = backend.Bind(geometry, precision, cancellation);
-                    string reason = refused + why;
-                    if (!_reasons.Contains(reason))
-                        _reasons.Add(reason);
+                    Note(refused + why);
                     return bound;
                 }
                 catch (BackendException failure) when (backend != _managed)
@@ -115,6 +119,12 @@ public sealed class AutoBackend : IBackend
             }
             throw new System.Diagnostics.UnreachableException(); // the last candidate is managed
         }
+    }
+
+    void Note(string reason)
+    {
+        if (!_reasons.Contains(reason))
+            _reasons.Add(reason);
     }
 
     /// <summary>Back ends in the order to be tried, opened; the last one is managed.</summary>

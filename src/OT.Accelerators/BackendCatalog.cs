@@ -52,7 +52,7 @@ public static class BackendCatalog
         }
     }
 
-    /// <summary>Looks for every back end's library and devices and reports, for each in <see cref="Names"/>, what was found or why not.</summary>
+    /// <summary>Looks for every back end's library and devices and reports, for each in <see cref="Names"/>, what was found or why not. Libraries that are found stay loaded, a BLAS in its sequential mode.</summary>
     public static ImmutableArray<BackendCandidate> Describe() =>
         [
             Managed(),

@@ -48,22 +48,6 @@ static class NativeLoader
         }
     }
 
-    /// <summary>Looks for a library, hands it to <paramref name="inspect"/> and closes it again.</summary>
-    public static (ImmutableArray<LoadAttempt> Attempts, T? Answer) Probe<T>(NativeLibraryName library, Func<nint, T> inspect)
-    {
-        Opened result = Search(library);
-        if (!result.Found)
-            return (result.Attempts, default);
-        try
-        {
-            return (result.Attempts, inspect(result.Handle));
-        }
-        finally
-        {
-            NativeLibrary.Free(result.Handle);
-        }
-    }
-
     static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
     {
         NativeLibraryName? library = Array.Find(

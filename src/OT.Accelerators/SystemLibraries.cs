@@ -5,7 +5,7 @@ using System.Text;
 
 namespace OT.Accelerators;
 
-/// <summary>Libraries of the system that back ends build on: recognised by an export, asked for their version, and closed again.</summary>
+/// <summary>Libraries of the system that back ends build on: their names, and how each is recognised and asked for its version.</summary>
 static unsafe class SystemLibraries
 {
     /// <summary>MKL first, so that it is taken where several are installed; also by the names that the packages MKL.NET and intelmkl deploy.</summary>

@@ -31,6 +31,10 @@ static class Backends
             );
         if (local is null)
             return BackendCatalog.Open(name, threads, memory);
+        if (local is Mpi or "auto")
+            throw new InputException(
+                $"--backend {name}: name what every rank runs on: a choice of each rank's own may differ from the others'."
+            );
         ranks ??= MpiCommunicator.World();
         return new DistributedBackend(BackendCatalog.Open(local, threads ?? ranks.Threads, memory), ranks);
     }

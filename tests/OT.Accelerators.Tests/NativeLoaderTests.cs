@@ -125,25 +125,4 @@ public sealed class NativeLoaderTests
             Assert.Skip($"No C compiler: {e.Message}");
         }
     }
-
-    [Fact]
-    public void A_probe_closes_what_it_opened()
-    {
-        using var folder = new NativePaths.Folder();
-        File.Copy(NativePaths.SomeLibrary, folder.File("probed.lib"));
-        using var variable = new NativePaths.Set(folder.Path);
-
-        (_, bool inspected) = NativeLoader.Probe(Named("probed"), handle => handle != 0 && IsLoaded("probed.lib"));
-
-        Assert.True(inspected);
-        Assert.False(IsLoaded("probed.lib"));
-    }
-
-    static bool IsLoaded(string file)
-    {
-        using var self = System.Diagnostics.Process.GetCurrentProcess();
-        return self
-            .Modules.Cast<System.Diagnostics.ProcessModule>()
-            .Any(module => module.FileName.Contains(file, StringComparison.Ordinal));
-    }
 }

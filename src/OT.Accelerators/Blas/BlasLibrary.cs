@@ -129,7 +129,9 @@ sealed unsafe class BlasLibrary
                 const int lp64 = 0,
                     sequential = 1,
                     automaticBranch = 2;
-                Function(handle, "MKL_Set_Interface_Layer")(lp64);
+                const int ilp64 = 1;
+                if ((Function(handle, "MKL_Set_Interface_Layer")(lp64) & ilp64) != 0)
+                    throw new BackendException("blas", "this process has set MKL to 64-bit counts before.");
                 Function(handle, "MKL_Set_Threading_Layer")(sequential);
                 int status = Function(handle, "MKL_CBWR_Set")(automaticBranch);
                 if (status != 0)

@@ -108,6 +108,16 @@ sealed partial class GemmOperator<TSimd, TVector, T> : FusedIteration
         return made;
     }
 
+    public override double SweepRows(SinkhornStep step, Span<double> f, ReadOnlySpan<double> g, Span<double> columnSums)
+    {
+        _byDifferences = !Resolves(step.Epsilon);
+        if (!_byDifferences)
+            return base.SweepRows(step, f, g, columnSums);
+        double error = Differences.SweepRows(step, f, g, columnSums);
+        StopWith(Differences);
+        return error;
+    }
+
     public override double PlanMass => _byDifferences ? Differences.PlanMass : base.PlanMass;
 
     public override void SoftMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, double epsilon, Span<double> f)

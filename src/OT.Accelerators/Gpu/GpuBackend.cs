@@ -124,7 +124,7 @@ public abstract class GpuBackend : IBackend
         if (!Device.HasDoubles)
             throw new BackendException(
                 Device.Backend,
-                $"'{Device.Name}' has no doubles: ask for {nameof(Precision.Float32)}, or another back end."
+                $"'{Device.Name}' has no doubles, in which every solver makes its last pass: only operators bound in {nameof(Precision.Float32)} run there."
             );
         return GpuReal.Double;
     }

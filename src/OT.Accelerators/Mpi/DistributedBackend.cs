@@ -83,7 +83,9 @@ public sealed class DistributedBackend : IBackend
         if (precision != Precision.Float64 && geometry is CostMatrix { IsSingle: false } or ShardedCosts { IsSingle: false })
             stored += pairs * sizeof(float);
         long exchange = sizeof(double) * ((4L * m) + (2L * n) + (2L * _ranks.Size * 8));
-        return checked(_local.EstimateBytes(block, precision) + stored + exchange);
+        // Devices know kinds of costs, not parts of any: the whole matrix bounds its part.
+        long local = _local.EstimateBytes(geometry is CostMatrix && _local is Gpu.GpuBackend ? geometry : block, precision);
+        return checked(local + stored + exchange);
     }
 
     /// <inheritdoc/>

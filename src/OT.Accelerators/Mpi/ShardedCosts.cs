@@ -79,7 +79,19 @@ public sealed class ShardedCosts : Geometry
             sent[r] = Math.Max(0, end - start) * columns;
         }
         double[] own = ranks.Exchange(costs, sent);
-        return new ShardedCosts(ranks, new CostMatrix(own.Length / columns, columns, own));
+        CostMatrix? block = null;
+        string? failure = null;
+        try
+        {
+            block = new CostMatrix(own.Length / columns, columns, own);
+        }
+        catch (ArgumentException refused)
+        {
+            failure = refused.Message;
+        }
+        if (ranks.FirstFailure(failure) is { } first)
+            throw new ArgumentException(first, nameof(costs));
+        return new ShardedCosts(ranks, block!);
     }
 
     /// <inheritdoc/>

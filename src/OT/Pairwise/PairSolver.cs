@@ -82,7 +82,7 @@ sealed class PairSolver
                 ? null
                 : new PairwiseEntry(row, column, value, status, error);
         }
-        catch (ArgumentException refused)
+        catch (Exception refused) when (refused is ArgumentException or NotSupportedException or BackendException)
         {
             Note(row, column, refused);
             return new(row, column, double.NaN, SolverStatus.NumericalFailure, double.NaN);
@@ -96,24 +96,24 @@ sealed class PairSolver
     public SelfTerm Self(int number, Measure measure, IBackend own)
     {
         Geometry costs = _problem.GeometryOf(measure, measure);
-        if (costs is PointCloud { GroundCost: var cost, Source: var points })
-            SinkhornDivergence.CheckSymmetric(cost, points, _stop);
         IBackend backend = _given ?? own;
         var term = new LinearProblem(costs, measure, measure) { Regularizer = Regularizer };
         try
         {
+            if (costs is PointCloud { GroundCost: var cost, Source: var points })
+                SinkhornDivergence.CheckSymmetric(cost, points, _stop);
             TransportResult result = new SymmetricSinkhorn(_sinkhorn, backend).Solve(term, Epsilon, _stop, _stop);
             double dual = result.Potentials is null ? double.NaN : EntropicDual.Value(result, backend, _stop);
             return new(dual, result.Status, result.MarginalError);
         }
-        catch (ArgumentException refused)
+        catch (Exception refused) when (refused is ArgumentException or NotSupportedException or BackendException)
         {
             Note(number, number, refused);
             return new(double.NaN, SolverStatus.NumericalFailure, double.NaN);
         }
     }
 
-    void Note(int row, int column, ArgumentException refused)
+    void Note(int row, int column, Exception refused)
     {
         lock (_refusing)
         {

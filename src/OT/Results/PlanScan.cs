@@ -98,7 +98,7 @@ internal sealed partial class PlanScan(Geometry geometry, TransportPlan plan, Ca
         FTransform = G is null ? [] : new double[_n];
         int chunks = Math.Clamp(ChunkDoubles / _m, 4, MaxChunks);
         (int first, int last) = Share.RowsOf(_n);
-        int height = (((last - first + chunks - 1) / chunks) + Block - 1) / Block * Block;
+        int height = Math.Max(Block, (((last - first + chunks - 1) / chunks) + Block - 1) / Block * Block);
         chunks = (last - first + height - 1) / height;
         var parts = new Part[chunks];
         void Do(int chunk) => parts[chunk] = ScanRows(first + (chunk * height), Math.Min(last, first + ((chunk + 1) * height)));

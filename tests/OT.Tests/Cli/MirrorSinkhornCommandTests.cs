@@ -28,7 +28,7 @@ public sealed class MirrorSinkhornCommandTests : IDisposable
         Assert.InRange(report.Number("lowerBound"), 0.23 - rate, 0.23 + 1e-12);
         Assert.InRange(report.Number("marginalError"), 0, 1e-12);
         Assert.Equal(1, report.Number("threads"));
-        Assert.Contains("managed", report.GetProperty("backend").GetString(), StringComparison.Ordinal);
+        Assert.Contains("stored costs", report.GetProperty("backend").GetString(), StringComparison.Ordinal);
     }
 
     [Theory]

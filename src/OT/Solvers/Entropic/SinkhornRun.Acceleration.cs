@@ -176,7 +176,7 @@ internal sealed partial class SinkhornRun
         (MarginalPenalty penaltyA, MarginalPenalty penaltyB) = (_problem.PenaltyA, _problem.PenaltyB);
         Compensated sum = default;
         if (penaltyA.IsTotalVariation)
-            sum.Add(-epsilon * _operator.PlanMass);
+            sum.Add(-epsilon * Operator.PlanMass);
         for (int i = 0; i < _f.Length; i++)
         {
             if (_weightsA[i] == 0)
@@ -207,7 +207,7 @@ internal sealed partial class SinkhornRun
 
     double DualRounding(double dual) =>
         (_precision == Precision.Float64 ? 1e-13 : 1e-6)
-        * (Math.Abs(dual) + (_problem.Geometry.MagnitudeBound * Mass) + (IsBounded ? _epsilon * _operator.PlanMass : 0));
+        * (Math.Abs(dual) + (_problem.Geometry.MagnitudeBound * Mass) + (IsBounded ? _epsilon * Operator.PlanMass : 0));
 
     /// <summary>Notes the pair of potentials just evaluated as the one to fall back on.</summary>
     void Keep(double dual)

@@ -14,7 +14,7 @@ internal sealed partial class SinkhornRun
     TransportResult Evaluate(SolverStatus status)
     {
         ReturnToKept();
-        string backend = _operator.Description;
+        string backend = _ran.Length > 0 ? _ran : Operator.Description;
         bool small = (long)_f.Length * _g.Length <= PairsWorthFinishing;
         bool evaluate = small || status is not (SolverStatus.Cancelled or SolverStatus.TimeLimit);
         if (!evaluate)
@@ -32,6 +32,7 @@ internal sealed partial class SinkhornRun
         {
             // What takes a tenth of a second is finished in any case; the time limit stops no evaluation.
             CancellationToken stop = small ? CancellationToken.None : _cancellation;
+            Unbind(); // a device may have no room for two
             using ICostOperator op = _backend.Bind(_costs, Precision.Float64, stop);
             if (_keptEpsilon != _epsilon)
                 op.Iterate(1, Step(_epsilon, 0), _f, _g, out _); // stopped before the target's own iterations

@@ -104,7 +104,8 @@ internal sealed partial class SinkhornRun : IDisposable
     readonly double[] _before;
     readonly double[] _stallG;
     readonly Anderson? _anderson;
-    ICostOperator _operator;
+    ICostOperator? _bound;
+    string _ran = "";
     Precision _precision;
     OverRelaxation? _relaxation;
     SinkhornStep? _step;
@@ -208,12 +209,31 @@ internal sealed partial class SinkhornRun : IDisposable
         // Below this error, rounding of the exponents C/ε to floats is what is seen.
         _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
-        _operator = backend.Bind(_costs, _precision, limit);
         long other = backend.EstimateBytes(_costs, Precision.Float64) + Sinkhorn.OwnBytes(problem.Geometry);
         _newtonBytes = Math.Min(backend.MemoryLimit, backend.Share.AvailableBytes / 2) - other;
     }
 
-    public void Dispose() => _operator.Dispose();
+    public void Dispose() => Unbind();
+
+    /// <summary>What iterates: bound when first needed, so that one operator is resident at a time.</summary>
+    ICostOperator Operator
+    {
+        get
+        {
+            if (_bound is null)
+            {
+                _bound = _backend.Bind(_costs, _precision, _limit);
+                _ran = _bound.Description;
+            }
+            return _bound;
+        }
+    }
+
+    void Unbind()
+    {
+        _bound?.Dispose();
+        _bound = null;
+    }
 
     /// <summary>
     /// Penalties that doubles cannot tell from constraints become constraints, as long as the masses allow it. A total variation is one where no balanced
@@ -420,10 +440,10 @@ internal sealed partial class SinkhornRun : IDisposable
     /// <summary>Iterates and takes note of the error; a status when the run must end.</summary>
     SolverStatus? Advance(int count, SinkhornStep step)
     {
-        int made = _operator.Iterate(count, step, _f, _g, out double error);
+        int made = Operator.Iterate(count, step, _f, _g, out double error);
         _iteration += made;
         _inFloats += _precision == Precision.Float64 ? 0 : made;
-        if (_operator.Interrupted)
+        if (Operator.Interrupted)
             return _cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
         if (double.IsNaN(error))
             return Recover();
@@ -506,9 +526,8 @@ internal sealed partial class SinkhornRun : IDisposable
     /// <summary>Goes over from floats to doubles; errors and duals seen so far were those of floats.</summary>
     void Promote()
     {
-        _operator.Dispose();
+        Unbind();
         _precision = _options.Precision;
-        _operator = _backend.Bind(_costs, _precision, _limit);
         ForgetHistory();
     }
 
