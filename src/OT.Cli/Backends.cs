@@ -35,7 +35,12 @@ static class Backends
             throw new InputException(
                 $"--backend {name}: name what every rank runs on: a choice of each rank's own may differ from the others'."
             );
-        ranks ??= MpiCommunicator.World();
+        if (ranks is null)
+        {
+            // Started by hand or as the only process: nobody else ends MPI.
+            MpiCommunicator alone = ranks = MpiCommunicator.World();
+            AppDomain.CurrentDomain.ProcessExit += (_, _) => alone.Dispose();
+        }
         return new DistributedBackend(BackendCatalog.Open(local, threads ?? ranks.Threads, memory), ranks);
     }
 

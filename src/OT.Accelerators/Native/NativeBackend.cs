@@ -56,7 +56,7 @@ public sealed class NativeBackend : IBackend
         ArgumentNullException.ThrowIfNull(geometry);
         if (!Serves(geometry))
             return _managed.EstimateBytes(geometry, precision);
-        return precision != Precision.Float64
+        return ManagedBackend.Streamed(geometry, precision) != Precision.Float64
             ? NativeOperator<float>.Bytes(geometry, Threads)
             : NativeOperator<double>.Bytes(geometry, Threads);
     }
@@ -81,6 +81,7 @@ public sealed class NativeBackend : IBackend
         }
         if (!Serves(geometry))
             return _managed.Bind(geometry, precision, cancellation);
+        precision = ManagedBackend.Streamed(geometry, precision);
         string description =
             $"{Name}, {(geometry is CostMatrix ? "stored costs" : "points on the fly")}, {(precision == Precision.Float64 ? precision : Precision.Float32)}";
         return precision != Precision.Float64

@@ -66,7 +66,7 @@ public sealed class ManagedBackend : IBackend
             m = geometry.Columns;
         if (geometry is Grid grid)
             return GridOperator.Bytes(grid);
-        bool single = precision != Precision.Float64; // no tensor cores here
+        bool single = Streamed(geometry, precision) != Precision.Float64; // no tensor cores here
         int element = single ? sizeof(float) : sizeof(double);
         long workspace = single
             ? FusedOperator<SimdScalar<float>, float, float>.WorkspaceBytes(n, m, Threads)
@@ -101,7 +101,7 @@ public sealed class ManagedBackend : IBackend
                 )
             );
         }
-        bool single = precision != Precision.Float64; // no tensor cores here
+        bool single = Streamed(geometry, precision) != Precision.Float64; // no tensor cores here
         return _width switch
         {
             512 when single => Bind<Simd512<float>, Vector512<float>, float>(geometry, cancellation),
@@ -114,6 +114,10 @@ public sealed class ManagedBackend : IBackend
             _ => Bind<SimdScalar<double>, double, double>(geometry, cancellation),
         };
     }
+
+    /// <summary>What can be streamed: doubles where the costs are too large or too small for floats, whatever was asked for.</summary>
+    internal static Precision Streamed(Geometry geometry, Precision asked) =>
+        asked != Precision.Float64 && geometry.MagnitudeBound is 0 or (>= 1e-24 and <= 1e36) ? asked : Precision.Float64;
 
     /// <summary>Ends the worker threads. Operators must not be used afterwards.</summary>
     public void Dispose() => _blocks.Dispose();

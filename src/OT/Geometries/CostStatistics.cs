@@ -184,6 +184,10 @@ public sealed record CostStatistics(double Min, double Max, double Mean, double 
 
     internal static double MedianOf(Geometry geometry)
     {
+        if (!ReferenceEquals(geometry.Share, RowShare.Whole))
+            throw new NotSupportedException(
+                "A median needs all costs in one process, and these lie with several: give epsilon absolutely, or relative to the mean or the largest cost."
+            );
         long pairs = (long)geometry.Rows * geometry.Columns;
         var finite = new List<double>((int)Math.Min(pairs, MedianExactLimit));
         if (pairs <= MedianExactLimit)

@@ -65,10 +65,9 @@ internal static class PlanRounding
         double total = Summation.Sum(missing);
         double negligible = 8 * Unit * (a.Length + b.Length) * Summation.Sum(a);
         bool whole = ReferenceEquals(geometry.Share, RowShare.Whole);
+        // Ways round forbidden pairs are sought in one process, and these costs lie with several: no feasible plan, no bound above.
         if (!whole && scan.SawForbidden && total > negligible)
-            throw new NotSupportedException(
-                "A plan is rounded round forbidden pairs in one process, and these costs lie with several: give a CostMatrix."
-            );
+            return (plan, false);
         if (plan is SparsePlan sparse)
             return RoundSparse(geometry, sparse, a, x, y, missing, total, negligible, scan.SawForbidden, cancellation);
         if (total == 0)

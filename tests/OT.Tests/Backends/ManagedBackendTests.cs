@@ -177,6 +177,37 @@ public class ManagedBackendTests
         Approx.Equal(expectedG, g, 1e-12, "g");
     }
 
+    /// <summary>Where floats cannot hold the costs, doubles are streamed and the description says so.</summary>
+    [Theory]
+    [InlineData(1e50)]
+    [InlineData(1e-60)]
+    public void Costs_outside_the_range_of_floats_are_streamed_in_doubles(double scale)
+    {
+        var random = new SeededRandom(4);
+        double[] costs = Array.ConvertAll(SomeGeometry.Draw(random, 30 * 20), c => scale * c),
+            points = Array.ConvertAll(SomeGeometry.Draw(random, 30), x => Math.Sqrt(scale) * x);
+        Geometry[] both =
+        [
+            new CostMatrix(30, 20, costs),
+            new PointCloud(new Matrix(30, 1, points), new Matrix(30, 1, [.. points.Reverse()])),
+        ];
+        using var backend = new ManagedBackend(1);
+        foreach (Geometry geometry in both)
+        {
+            using ICostOperator op = backend.Bind(geometry, Precision.Float32);
+            Assert.Contains("Float64", op.Description, StringComparison.Ordinal);
+            SinkhornStep step = Step(geometry, 0.1 * scale);
+            double[] f = new double[geometry.Rows],
+                g = new double[geometry.Columns],
+                expectedF = [.. f],
+                expectedG = [.. g];
+            op.Iterate(2, step, f, g, out _);
+            Naive.Iterate(geometry, 2, step, expectedF, expectedG);
+            Approx.Equal(expectedF, f, 1e-12 * scale, "f");
+            Approx.Equal(expectedG, g, 1e-12 * scale, "g");
+        }
+    }
+
     [Fact]
     public void Names_threads_and_limits_are_told_and_nonsense_is_refused()
     {
