@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using OT.Accelerators;
 using OT.Accelerators.Mpi;
 using OT.Backends;
 using OT.IO;
@@ -78,7 +79,10 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Sessi
         {
             Status = result.Status.ToString(),
             Method = Name(method),
-            Why = result.Why.Length > 0 ? $"{why}; {result.Why}" : why,
+            Why = string.Join(
+                "; ",
+                new[] { why, result.Why, (backend as AutoBackend)?.Why }.Where(text => text is { Length: > 0 })
+            ),
             Value = result.Value,
             TransportCost = result.TransportCost,
             RegularizerValue = result.RegularizerValue,
