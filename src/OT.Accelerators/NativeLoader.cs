@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Reflection;
 using System.Runtime.InteropServices;
@@ -108,6 +109,8 @@ static class NativeLoader
     {
         if (Path.IsPathRooted(path) && !File.Exists(path))
             return (0, "no such file");
+        if (OperatingSystem.IsLinux() && Path.IsPathRooted(path) && IsCutShort(path))
+            return (0, "cut short: it ends before its own table of sections");
         nint handle;
         try
         {
@@ -121,6 +124,27 @@ static class NativeLoader
             return (handle, null);
         NativeLibrary.Free(handle);
         return (0, reason);
+    }
+
+    /// <summary>Whether a file in the format of Linux is shorter than its header says: mapped all the same, it would end the process when read.</summary>
+    static bool IsCutShort(string path)
+    {
+        const int header = 64;
+        try
+        {
+            using FileStream file = File.OpenRead(path);
+            Span<byte> start = stackalloc byte[header];
+            if (file.ReadAtLeast(start, header, throwOnEndOfStream: false) < header || !start.StartsWith("\u007fELF\u0002\u0001"u8))
+                return false; // the system's loader says what is wrong
+            long table = BinaryPrimitives.ReadInt64LittleEndian(start[0x28..]);
+            int entry = BinaryPrimitives.ReadUInt16LittleEndian(start[0x3A..]),
+                count = BinaryPrimitives.ReadUInt16LittleEndian(start[0x3C..]);
+            return table > 0 && table + ((long)entry * count) > file.Length;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // likewise
+        }
     }
 
     /// <summary>The runtime puts advice in the first line and what the system's loader said in those after it.</summary>

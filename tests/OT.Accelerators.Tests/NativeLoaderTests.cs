@@ -125,4 +125,19 @@ public sealed class NativeLoaderTests
             Assert.Skip($"No C compiler: {e.Message}");
         }
     }
+
+    [Fact]
+    public void A_library_that_is_cut_short_is_passed_over()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The format is that of Linux.");
+        using var folder = new NativePaths.Folder();
+        byte[] whole = File.ReadAllBytes(NativePaths.SomeLibrary);
+        File.WriteAllBytes(folder.File("half.lib"), whole[..(whole.Length / 2)]);
+        using var variable = new NativePaths.Set(folder.Path);
+
+        NativeLoader.Opened result = NativeLoader.Open(Named("half"));
+
+        Assert.False(result.Found);
+        Assert.Contains("cut short", string.Join(' ', result.Attempts), StringComparison.Ordinal);
+    }
 }
