@@ -134,7 +134,10 @@ static class NativeLoader
         {
             using FileStream file = File.OpenRead(path);
             Span<byte> start = stackalloc byte[header];
-            if (file.ReadAtLeast(start, header, throwOnEndOfStream: false) < header || !start.StartsWith("\u007fELF\u0002\u0001"u8))
+            if (
+                file.ReadAtLeast(start, header, throwOnEndOfStream: false) < header
+                || !start.StartsWith("\u007fELF\u0002\u0001"u8)
+            )
                 return false; // the system's loader says what is wrong
             long table = BinaryPrimitives.ReadInt64LittleEndian(start[0x28..]);
             int entry = BinaryPrimitives.ReadUInt16LittleEndian(start[0x3A..]),

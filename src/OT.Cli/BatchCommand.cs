@@ -8,7 +8,7 @@ using OT.Solvers.Entropic;
 namespace OT.Cli;
 
 /// <summary><c>ot solve --batch OFFSETS</c>: many entropic problems in a row, one line out for each.</summary>
-sealed class BatchCommand(TransportArguments arguments, ParseResult parse, Session console)
+sealed class BatchCommand(TransportArguments arguments, ParseResult parse, CommandConsole console)
 {
     const string OffsetRule = "an offset must be a whole number, not negative";
 

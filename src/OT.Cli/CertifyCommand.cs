@@ -6,7 +6,7 @@ using OT.Results;
 namespace OT.Cli;
 
 /// <summary><c>ot certify</c>: checks a plan from a file.</summary>
-sealed class CertifyCommand(TransportArguments arguments, ParseResult parse, Session console)
+sealed class CertifyCommand(TransportArguments arguments, ParseResult parse, CommandConsole console)
 {
     public int Run()
     {

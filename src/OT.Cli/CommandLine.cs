@@ -26,11 +26,11 @@ static class CommandLine
         TextWriter output,
         TextWriter error,
         bool showProgress = false,
-        RankSession? ranks = null,
+        RankConsole? ranks = null,
         CancellationToken cancellation = default
     )
     {
-        var console = new Session(standardInput, output, error, showProgress, cancellation, ranks);
+        var console = new CommandConsole(standardInput, output, error, showProgress, cancellation, ranks);
         // A file may be called @points.csv: no response files.
         ParseResult parse = Root(console)
             .Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
@@ -57,7 +57,7 @@ static class CommandLine
         );
     }
 
-    static Command Root(Session console)
+    static Command Root(CommandConsole console)
     {
         // Not a RootCommand, which would call itself by the assembly's name.
         var root = new Command("ot", "Optimal transport between point clouds and histograms, with a certificate on every result.")

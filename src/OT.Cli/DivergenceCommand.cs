@@ -9,7 +9,7 @@ using OT.Solvers.Entropic;
 namespace OT.Cli;
 
 /// <summary><c>ot divergence</c>: three entropic problems, their certified bounds, and the gradient where it is wanted.</summary>
-sealed class DivergenceCommand(TransportArguments arguments, ParseResult parse, Session console)
+sealed class DivergenceCommand(TransportArguments arguments, ParseResult parse, CommandConsole console)
 {
     public int Run()
     {

@@ -13,7 +13,7 @@ using OT.Solvers;
 namespace OT.Cli;
 
 /// <summary><c>ot pairwise</c>: a matrix of distances, its entries kept in a journal until the matrix is written.</summary>
-sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Session console)
+sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, CommandConsole console)
 {
     readonly long _start = Stopwatch.GetTimestamp();
 

@@ -32,11 +32,11 @@ static class RankedProgram
             first ? output : TextWriter.Null,
             first ? error : TextWriter.Null,
             showProgress: false,
-            new RankSession(ranks, error, first),
+            new RankConsole(ranks, error, first),
             cancellation
         );
         output.Flush();
-        if (code == RankSession.Abandoned)
+        if (code == RankConsole.Abandoned)
         {
             // Some rank is inside MPI, and cannot be called back: all end here, the first one last.
             if (!first)
@@ -55,7 +55,7 @@ static class RankedProgram
 /// <param name="Ranks">The processes.</param>
 /// <param name="Error">Where this rank writes when it fails alone.</param>
 /// <param name="Writes">Whether this rank writes files and the report: the first one does.</param>
-sealed record RankSession(MpiCommunicator Ranks, TextWriter Error, bool Writes)
+sealed record RankConsole(MpiCommunicator Ranks, TextWriter Error, bool Writes)
 {
     /// <summary>The exit code of a run that was left in the middle; never shown.</summary>
     public const int Abandoned = -1;

@@ -13,7 +13,7 @@ using OT.Solvers.Exact;
 namespace OT.Cli;
 
 /// <summary><c>ot solve</c> and <c>ot distance</c>: read, choose, solve, certify, write.</summary>
-sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Session console, bool isDistance)
+sealed class SolveCommand(TransportArguments arguments, ParseResult parse, CommandConsole console, bool isDistance)
 {
     /// <summary>Pairs up to which an interrupted run is still certified: some ten milliseconds.</summary>
     const long InterruptPairs = 1_000_000;

@@ -1,5 +1,22 @@
 using System.Runtime.InteropServices;
 using OT.Backends;
+using unsafe Dgemm = delegate* unmanaged<
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    double,
+    double*,
+    int,
+    double*,
+    int,
+    double,
+    double*,
+    int,
+    void>;
+using unsafe Sgemm = delegate* unmanaged<int, int, int, int, int, int, float, float*, int, float*, int, float, float*, int, void>;
 
 namespace OT.Accelerators.Blas;
 
@@ -17,23 +34,8 @@ sealed unsafe class BlasLibrary
     static readonly Lock Gate = new();
     static BlasLibrary? s_opened;
 
-    readonly delegate* unmanaged<
-        int,
-        int,
-        int,
-        int,
-        int,
-        int,
-        double,
-        double*,
-        int,
-        double*,
-        int,
-        double,
-        double*,
-        int,
-        void> _dgemm;
-    readonly delegate* unmanaged<int, int, int, int, int, int, float, float*, int, float*, int, float, float*, int, void> _sgemm;
+    readonly Dgemm _dgemm;
+    readonly Sgemm _sgemm;
 
     BlasLibrary(nint handle)
     {
@@ -42,38 +44,8 @@ sealed unsafe class BlasLibrary
         Version = SystemLibraries.BlasVersion(handle) ?? Kind;
         nint dgemm = NativeLibrary.GetExport(handle, "cblas_dgemm"),
             sgemm = NativeLibrary.GetExport(handle, "cblas_sgemm");
-        _dgemm = (delegate* unmanaged<
-            int,
-            int,
-            int,
-            int,
-            int,
-            int,
-            double,
-            double*,
-            int,
-            double*,
-            int,
-            double,
-            double*,
-            int,
-            void>)dgemm;
-        _sgemm = (delegate* unmanaged<
-            int,
-            int,
-            int,
-            int,
-            int,
-            int,
-            float,
-            float*,
-            int,
-            float*,
-            int,
-            float,
-            float*,
-            int,
-            void>)sgemm;
+        _dgemm = (Dgemm)dgemm;
+        _sgemm = (Sgemm)sgemm;
     }
 
     /// <summary><c>mkl</c>, <c>openblas</c>, <c>blis</c>, or <c>cblas</c> where it does not tell.</summary>

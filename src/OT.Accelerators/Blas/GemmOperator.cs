@@ -37,7 +37,6 @@ sealed partial class GemmOperator<TSimd, TVector, T> : FusedIteration
     double _toExponent;
     GemmOperator<TSimd, TVector, T>? _transposed;
     RowOperator<TSimd, TVector, T>? _differences;
-    bool _byDifferences;
 
     public GemmOperator(PointCloud cloud, BlasLibrary blas, RowBlocks blocks, string description, CancellationToken cancellation)
         : base(cloud, blocks, description, single: typeof(T) == typeof(float), cancellation)
@@ -98,27 +97,7 @@ sealed partial class GemmOperator<TSimd, TVector, T> : FusedIteration
         public ref T Row(int r) => ref Unsafe.Add(ref Products.Start, (nint)r * Stride);
     }
 
-    public override int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
-    {
-        _byDifferences = !Resolves(step.Epsilon);
-        if (!_byDifferences)
-            return base.Iterate(count, step, f, g, out error);
-        int made = Differences.Iterate(count, step, f, g, out error);
-        StopWith(Differences);
-        return made;
-    }
-
-    public override double SweepRows(SinkhornStep step, Span<double> f, ReadOnlySpan<double> g, Span<double> columnSums)
-    {
-        _byDifferences = !Resolves(step.Epsilon);
-        if (!_byDifferences)
-            return base.SweepRows(step, f, g, columnSums);
-        double error = Differences.SweepRows(step, f, g, columnSums);
-        StopWith(Differences);
-        return error;
-    }
-
-    public override double PlanMass => _byDifferences ? Differences.PlanMass : base.PlanMass;
+    protected override FusedIteration? Instead(double epsilon) => Resolves(epsilon) ? null : Differences;
 
     public override void SoftMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, double epsilon, Span<double> f)
     {

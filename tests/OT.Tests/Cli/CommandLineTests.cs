@@ -104,7 +104,7 @@ public sealed class CommandLineTests
         using var interrupt = new CancellationTokenSource(100);
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var session = new Session(() => Stream.Null, output, error, false, interrupt.Token)
+        var session = new CommandConsole(() => Stream.Null, output, error, false, interrupt.Token)
         {
             OnAbandon = writer => writer.Write("left"),
         };
@@ -124,7 +124,7 @@ public sealed class CommandLineTests
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        int code = new Session(() => Stream.Null, output, error, false, default).Run(() =>
+        int code = new CommandConsole(() => Stream.Null, output, error, false, default).Run(() =>
             throw new InvalidOperationException("first\nsecond")
         );
         Assert.Equal(2, code);

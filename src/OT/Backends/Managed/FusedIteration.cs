@@ -25,6 +25,7 @@ internal abstract class FusedIteration : ManagedOperator
     readonly ReduceWork _reduceWork;
     readonly SumWork _sumWork;
     double[] _columnSums = [];
+    FusedIteration? _other;
 
     /// <summary>Room for the errors of every chunk and block of columns.</summary>
     /// <param name="geometry">The costs.</param>
@@ -66,7 +67,10 @@ internal abstract class FusedIteration : ManagedOperator
     public ReadOnlySpan<double> ColumnSums => _columnSums;
 
     /// <inheritdoc/>
-    public override double PlanMass => Summation.Sum(_columnSums);
+    public override double PlanMass => _other is null ? Summation.Sum(_columnSums) : _other.PlanMass;
+
+    /// <summary>The operator that iterates in this one's place at an ε that it cannot resolve; null, the default, where it can.</summary>
+    protected virtual FusedIteration? Instead(double epsilon) => null;
 
     /// <summary>Called before the rows are swept: ε and g are fixed, biases are made.</summary>
     protected abstract void PrepareSweep();
@@ -130,6 +134,13 @@ internal abstract class FusedIteration : ManagedOperator
     /// <inheritdoc/>
     public override int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
     {
+        _other = Instead(step.Epsilon);
+        if (_other is not null)
+        {
+            int made = _other.Iterate(count, step, f, g, out error);
+            StopWith(_other);
+            return made;
+        }
         Step = step;
         EnsureVectors();
         EnsureColumns();
@@ -167,8 +178,15 @@ internal abstract class FusedIteration : ManagedOperator
     /// <param name="g">Target potential.</param>
     /// <param name="columnSums">Receives the column sums, m.</param>
     /// <returns>What the rows' marginals are off; NaN when interrupted.</returns>
-    public virtual double SweepRows(SinkhornStep step, Span<double> f, ReadOnlySpan<double> g, Span<double> columnSums)
+    public double SweepRows(SinkhornStep step, Span<double> f, ReadOnlySpan<double> g, Span<double> columnSums)
     {
+        _other = Instead(step.Epsilon);
+        if (_other is not null)
+        {
+            double missed = _other.SweepRows(step, f, g, columnSums);
+            StopWith(_other);
+            return missed;
+        }
         Step = step;
         EnsureVectors();
         EnsureColumns();

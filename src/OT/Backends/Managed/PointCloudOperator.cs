@@ -23,7 +23,6 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
     double _toExponent;
     PointCloudOperator<TSimd, TVector, T>? _transposed;
     RowOperator<TSimd, TVector, T>? _differences;
-    bool _byDifferences;
 
     public PointCloudOperator(PointCloud cloud, RowBlocks blocks, string description, CancellationToken cancellation)
         : base(cloud, blocks, description, cancellation)
@@ -37,27 +36,7 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
 
     protected override void Prepare(double epsilon) => _toExponent = Log2E / epsilon;
 
-    public override int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
-    {
-        _byDifferences = !Resolves(step.Epsilon);
-        if (!_byDifferences)
-            return base.Iterate(count, step, f, g, out error);
-        int made = Differences.Iterate(count, step, f, g, out error);
-        StopWith(Differences);
-        return made;
-    }
-
-    public override double SweepRows(SinkhornStep step, Span<double> f, ReadOnlySpan<double> g, Span<double> columnSums)
-    {
-        _byDifferences = !Resolves(step.Epsilon);
-        if (!_byDifferences)
-            return base.SweepRows(step, f, g, columnSums);
-        double error = Differences.SweepRows(step, f, g, columnSums);
-        StopWith(Differences);
-        return error;
-    }
-
-    public override double PlanMass => _byDifferences ? Differences.PlanMass : base.PlanMass;
+    protected override FusedIteration? Instead(double epsilon) => Resolves(epsilon) ? null : Differences;
 
     public override void SoftMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, double epsilon, Span<double> f)
     {

@@ -7,13 +7,13 @@ namespace OT.Cli;
 /// The work runs on its own thread. Solvers stop by themselves soon after the token fires; a phase that does not (reading a huge file, a statistic over
 /// all pairs) is abandoned after <see cref="Grace"/>. Whoever claims the output first writes it: the work or the abandonment, never both.
 /// </remarks>
-sealed class Session(
+sealed class CommandConsole(
     Func<Stream> standardInput,
     TextWriter output,
     TextWriter error,
     bool showProgress,
     CancellationToken cancellation,
-    RankSession? ranks = null
+    RankConsole? ranks = null
 )
 {
     /// <summary>How long an interrupted phase may take to come to a result by itself; what is left of half a second starts and ends the process.</summary>
@@ -30,7 +30,7 @@ sealed class Session(
     public ProgressSink Progress { get; } = new();
 
     /// <summary>The processes that all run this command; null for one by itself.</summary>
-    public RankSession? Ranks => ranks;
+    public RankConsole? Ranks => ranks;
 
     /// <summary>Whether this process writes files: of several the first one.</summary>
     public bool Writes => ranks?.Writes ?? true;
@@ -87,7 +87,7 @@ sealed class Session(
         OnAbandon?.Invoke(output);
         output.Flush();
         Say("ot: interrupted before there was a result.");
-        return ranks is null ? CommandLine.StoppedEarly : RankSession.Abandoned;
+        return ranks is null ? CommandLine.StoppedEarly : RankConsole.Abandoned;
     }
 
     int Guarded(Func<int> work)
