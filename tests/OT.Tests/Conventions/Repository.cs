@@ -1,8 +1,6 @@
-using System.Runtime.CompilerServices;
-
 namespace OT.Tests.Conventions;
 
-/// <summary>Where the sources lie, found from this file's own path.</summary>
+/// <summary>Where the sources lie, found above the tests' binaries.</summary>
 static class Repository
 {
     public static string Root { get; } = FindRoot();
@@ -18,17 +16,12 @@ static class Repository
     /// <summary>The code of a file: comments and the contents of strings are blanked, so that words in them are not taken for code.</summary>
     public static string Code(string file) => CodeText.WithoutCommentsAndStrings(File.ReadAllText(file));
 
-    static string FindRoot([CallerFilePath] string here = "")
+    // Not by the path of this file: a deterministic build maps that away.
+    static string FindRoot()
     {
-        // A deterministic build may map the path away; then the working copy is above the binaries.
-        foreach (string start in (string[])[here, AppContext.BaseDirectory])
-        {
-            for (DirectoryInfo? folder = new FileInfo(start).Directory; folder is not null; folder = folder.Parent)
-            {
-                if (File.Exists(Path.Combine(folder.FullName, "OT.sln")))
-                    return folder.FullName;
-            }
-        }
-        throw new InvalidOperationException("OT.sln was not found above the tests.");
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "OT.sln")))
+            folder = folder.Parent;
+        return folder?.FullName ?? throw new DirectoryNotFoundException("There is no OT.sln above the tests.");
     }
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using OT.Accelerators.Gpu;
 using OT.Accelerators.Gpu.Cuda;
 
@@ -76,11 +75,12 @@ static class PtxCompiler
         return (process.ExitCode, output, errors.Result);
     }
 
-    static string Root([CallerFilePath] string here = "")
+    // Not by the path of this file: a deterministic build maps that away.
+    static string Root()
     {
-        string? folder = Path.GetDirectoryName(here);
-        while (folder is not null && !File.Exists(Path.Combine(folder, "OT.sln")))
-            folder = Path.GetDirectoryName(folder);
-        return folder ?? throw new DirectoryNotFoundException("There is no OT.sln above the tests.");
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "OT.sln")))
+            folder = folder.Parent;
+        return folder?.FullName ?? throw new DirectoryNotFoundException("There is no OT.sln above the tests.");
     }
 }
