@@ -1,0 +1,269 @@
+using System.Numerics.Tensors;
+using OT.Geometries;
+using OT.Numerics;
+
+namespace OT.Solvers.Sparse;
+
+/// <summary>The best responses of all rows to target potentials: the value and the gradient of the semi-dual, and the matrix of its second derivatives.</summary>
+/// <remarks>One pass over the costs, in blocks of rows whose borders never depend on the thread count: same bits for any number of threads. Memory: the entries with mass.</remarks>
+/// <param name="geometry">The costs, n × m.</param>
+/// <param name="a">Source weights; rows of weight 0 respond with nothing.</param>
+/// <param name="b">Target weights.</param>
+/// <param name="blocks">The threads.</param>
+internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBlocks blocks) : IBlockWork
+{
+    const int BlockRows = 32;
+
+    readonly int _n = geometry.Rows;
+    readonly int _m = geometry.Columns;
+    readonly Piece[] _pieces = new Piece[(geometry.Rows + BlockRows - 1) / BlockRows];
+    readonly double[] _top = Filled(geometry.Rows);
+    readonly double[][] _costs = new double[blocks.Threads][];
+    readonly RowResponse[] _rows = new RowResponse[blocks.Threads];
+    readonly double[] _prices = new double[geometry.Columns];
+    CancellationToken _cancellation;
+
+    /// <summary>f.</summary>
+    public double[] F { get; } = new double[geometry.Rows];
+
+    /// <summary>Pᵀ1.</summary>
+    public double[] ColumnSums { get; } = new double[geometry.Columns];
+
+    /// <summary>The semi-dual S(g), and the sum of the sizes of its terms.</summary>
+    public (double Value, double Size) SemiDual { get; private set; }
+
+    /// <summary><c>|Pᵀ1 − b|₁</c>.</summary>
+    public double Error { get; private set; }
+
+    /// <summary>Entries with mass.</summary>
+    public long Entries { get; private set; }
+
+    /// <summary>Rows with a tail or a tie: where k entries are not enough to answer.</summary>
+    public List<int> Tied { get; } = [];
+
+    /// <summary>A row of positive weight without an allowed column; −1 for none.</summary>
+    public int Blocked { get; private set; } = -1;
+
+    /// <summary>γ + σ of the last pass.</summary>
+    public double Strength { get; private set; }
+
+    /// <summary>What some rows answered: entries row by row, and of each row its head, its corrections' weights.</summary>
+    sealed class Piece
+    {
+        public int[] Columns = new int[4 * BlockRows];
+        public double[] Masses = new double[4 * BlockRows];
+        public readonly int[] Starts = new int[BlockRows + 1];
+        public readonly int[] Heads = new int[BlockRows];
+
+        /// <summary>c of the level's correction, and w on the tail.</summary>
+        public readonly double[] Level = new double[BlockRows];
+        public readonly double[] TailWeight = new double[BlockRows];
+        public readonly double[] Values = new double[BlockRows];
+        public readonly bool[] Tied = new bool[BlockRows];
+        public int Blocked;
+
+        public void Append(ReadOnlySpan<int> columns, ReadOnlySpan<double> masses, int at)
+        {
+            int length = at + columns.Length;
+            if (length > Columns.Length)
+            {
+                int room = Math.Max(length, 2 * Columns.Length);
+                Array.Resize(ref Columns, room);
+                Array.Resize(ref Masses, room);
+            }
+            columns.CopyTo(Columns.AsSpan(at));
+            masses.CopyTo(Masses.AsSpan(at));
+        }
+    }
+
+    (double Gamma, double Sigma, int Most) _terms;
+
+    /// <summary>Makes the pass; false when cancelled, and then nothing may be read.</summary>
+    public bool Run(ReadOnlySpan<double> g, double gamma, double sigma, int most, CancellationToken cancellation)
+    {
+        if (_terms != (gamma, sigma, most))
+            Array.Clear(_rows);
+        (_terms, Strength, _cancellation) = ((gamma, sigma, most), gamma + sigma, cancellation);
+        for (int j = 0; j < _m; j++)
+            _prices[j] = b[j] > 0 ? g[j] : double.NegativeInfinity;
+        blocks.Run(_pieces.Length, this);
+        if (cancellation.IsCancellationRequested)
+            return false;
+        Join(g);
+        return true;
+    }
+
+    void IBlockWork.Run(int block, int worker)
+    {
+        Piece piece = _pieces[block] ??= new Piece();
+        piece.Blocked = -1;
+        double[] values = _costs[worker] ??= new double[_m];
+        RowResponse response = _rows[worker] ??= new(_terms.Gamma, _terms.Sigma, _terms.Most);
+        int first = block * BlockRows,
+            count = Math.Min(BlockRows, _n - first);
+        for (int r = 0; r < count; r++)
+        {
+            int i = first + r,
+                at = piece.Starts[r];
+            piece.Starts[r + 1] = at;
+            (piece.Heads[r], piece.Values[r], piece.Tied[r]) = (0, 0, false);
+            if (a[i] == 0)
+                continue;
+            if (_cancellation.IsCancellationRequested)
+                return;
+            geometry.CostRow(i, values);
+            TensorPrimitives.Subtract(_prices, values, values);
+            if (!response.Solve(values, a[i], _top[i]))
+            {
+                piece.Blocked = i;
+                continue;
+            }
+            (F[i], _top[i]) = (response.F, response.Top);
+            piece.Append(response.Columns, response.Masses, at);
+            piece.Starts[r + 1] = at + response.Count;
+            piece.Heads[r] = response.Head;
+            piece.Values[r] = response.Value;
+            piece.Tied[r] = response.IsTied || response.Count > response.Head;
+            double room = _terms.Most - response.Head,
+                tail = response.Count - response.Head,
+                scale = (_terms.Sigma * room) + (tail * _terms.Gamma);
+            piece.Level[r] = tail == 0 ? 0 : _terms.Gamma / (_terms.Sigma * scale);
+            piece.TailWeight[r] = tail == 0 ? 0 : room / scale;
+        }
+    }
+
+    void Join(ReadOnlySpan<double> g)
+    {
+        Array.Clear(ColumnSums);
+        Tied.Clear();
+        (Entries, Blocked) = (0, -1);
+        Compensated value = default;
+        double size = 0;
+        for (int p = 0; p < _pieces.Length; p++)
+        {
+            Piece piece = _pieces[p];
+            if (piece.Blocked >= 0)
+                Blocked = piece.Blocked;
+            int count = Math.Min(BlockRows, _n - (p * BlockRows));
+            for (int r = 0; r < count; r++)
+            {
+                int i = (p * BlockRows) + r;
+                if (a[i] == 0)
+                    continue;
+                for (int k = piece.Starts[r]; k < piece.Starts[r + 1]; k++)
+                    ColumnSums[piece.Columns[k]] += piece.Masses[k];
+                double price = a[i] * F[i];
+                value.Add(price);
+                value.Add(piece.Values[r]);
+                size += Math.Abs(price) + Math.Abs(piece.Values[r]);
+                if (piece.Tied[r])
+                    Tied.Add(i);
+            }
+            Entries += piece.Starts[count];
+        }
+        double error = 0;
+        for (int j = 0; j < _m; j++)
+        {
+            if (b[j] == 0)
+                continue;
+            double price = b[j] * g[j];
+            value.Add(price);
+            size += Math.Abs(price);
+            error += Math.Abs(ColumnSums[j] - b[j]);
+        }
+        (SemiDual, Error) = ((value.Value, size), error);
+    }
+
+    /// <summary><c>result = (H + shift) x</c>, H = −∂²S/∂g² ≥ 0.</summary>
+    public void Multiply(ReadOnlySpan<double> x, double shift, Span<double> result)
+    {
+        double head = 1 / Strength;
+        double tailScale = _terms.Sigma > 0 ? 1 / _terms.Sigma : 0;
+        for (int j = 0; j < result.Length; j++)
+            result[j] = shift * x[j];
+        for (int p = 0; p < _pieces.Length; p++)
+        {
+            Piece piece = _pieces[p];
+            int count = Math.Min(BlockRows, _n - (p * BlockRows));
+            for (int r = 0; r < count; r++)
+            {
+                int start = piece.Starts[r],
+                    end = piece.Starts[r + 1],
+                    split = start + piece.Heads[r];
+                double inHead = 0,
+                    inTail = 0;
+                for (int k = start; k < split; k++)
+                    inHead += x[piece.Columns[k]];
+                for (int k = split; k < end; k++)
+                    inTail += x[piece.Columns[k]];
+                double w = piece.TailWeight[r];
+                double mean =
+                    start == end
+                        ? 0
+                        : ((head * inHead) + (w * inTail)) / ((head * (split - start)) + (w * (end - split)));
+                for (int k = start; k < split; k++)
+                    result[piece.Columns[k]] += head * (x[piece.Columns[k]] - mean);
+                double level = (piece.Level[r] * inTail) + (w * mean);
+                for (int k = split; k < end; k++)
+                    result[piece.Columns[k]] += (tailScale * x[piece.Columns[k]]) - level;
+            }
+        }
+    }
+
+    /// <summary>The diagonal of H.</summary>
+    public void Diagonal(Span<double> result)
+    {
+        double head = 1 / Strength;
+        double tailScale = _terms.Sigma > 0 ? 1 / _terms.Sigma : 0;
+        result.Clear();
+        for (int p = 0; p < _pieces.Length; p++)
+        {
+            Piece piece = _pieces[p];
+            int count = Math.Min(BlockRows, _n - (p * BlockRows));
+            for (int r = 0; r < count; r++)
+            {
+                int start = piece.Starts[r],
+                    end = piece.Starts[r + 1],
+                    split = start + piece.Heads[r];
+                double w = piece.TailWeight[r];
+                double whole = (head * (split - start)) + (w * (end - split));
+                for (int k = start; k < split; k++)
+                    result[piece.Columns[k]] += head - (head * head / whole);
+                for (int k = split; k < end; k++)
+                    result[piece.Columns[k]] += tailScale - piece.Level[r] - (w * w / whole);
+            }
+        }
+    }
+
+    /// <summary>The responses as a plan.</summary>
+    public SparseMatrix ToMatrix()
+    {
+        var starts = new long[_n + 1];
+        var columns = new int[Entries];
+        var values = new double[Entries];
+        for (int p = 0; p < _pieces.Length; p++)
+        {
+            Piece piece = _pieces[p];
+            int count = Math.Min(BlockRows, _n - (p * BlockRows));
+            for (int r = 0; r < count; r++)
+            {
+                int i = (p * BlockRows) + r,
+                    length = piece.Starts[r + 1] - piece.Starts[r];
+                starts[i + 1] = starts[i] + length;
+                Span<int> to = columns.AsSpan((int)starts[i], length);
+                Span<double> masses = values.AsSpan((int)starts[i], length);
+                piece.Columns.AsSpan(piece.Starts[r], length).CopyTo(to);
+                piece.Masses.AsSpan(piece.Starts[r], length).CopyTo(masses);
+                to.Sort(masses);
+            }
+        }
+        return new SparseMatrix(_n, _m, starts, columns, values);
+    }
+
+    static double[] Filled(int length)
+    {
+        var values = new double[length];
+        Array.Fill(values, double.PositiveInfinity);
+        return values;
+    }
+}

@@ -1,0 +1,303 @@
+using System.Numerics.Tensors;
+using OT.Numerics;
+
+namespace OT.Solvers.Sparse;
+
+/// <summary>
+/// One row's best response to prices: <c>p = argmax over p ≥ 0, Σ p = a of ⟨v, p⟩ − γ/2 ‖p‖²_(k) − σ/2 ‖p‖²</c> with <c>v_j = g_j − C_ij</c>, ‖·‖_(k) the k-support norm.
+/// </summary>
+/// <remarks>
+/// Head: <c>p = s/(γ + σ)</c> with s = f + v. Tail, where more than k entries would be positive: <c>p = (s − γL)/σ</c>, below the level L. Values are kept less their maximum, so that prices of
+/// any size lose no digits. Scratch for one thread. docs/theory/sparse.md derives every line.
+/// </remarks>
+/// <param name="gamma">γ, positive.</param>
+/// <param name="sigma">σ, not negative; 0 for the problem itself.</param>
+/// <param name="most">k.</param>
+internal sealed class RowResponse(double gamma, double sigma, int most)
+{
+    const int MaxSteps = 100;
+
+    /// <summary>Values at rank k and k + 1 closer than this, relative to the larger s, are a tie.</summary>
+    const double TieWidth = 1e-12;
+
+    readonly double _strength = gamma + sigma;
+    double[] _values = [];
+    int[] _columns = [];
+
+    /// <summary>Entries with mass, 0 … Count − 1: the head, then the tail.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Entries of the head.</summary>
+    public int Head { get; private set; }
+
+    /// <summary>f, what makes the masses sum to a.</summary>
+    public double F { get; private set; }
+
+    /// <summary>f plus the largest value: s of the largest entry.</summary>
+    public double Top { get; private set; }
+
+    /// <summary>L; 0 where there is no tail.</summary>
+    public double Level { get; private set; }
+
+    /// <summary>Whether σ is 0 and the k-th and the next value tie, so that the response is one of many.</summary>
+    public bool IsTied { get; private set; }
+
+    /// <summary><c>φ(p) − ⟨s, p⟩</c>: what the row adds to the semi-dual beside a f.</summary>
+    public double Value { get; private set; }
+
+    /// <summary>Columns of the entries, by falling mass where the limit k binds, else increasing.</summary>
+    public ReadOnlySpan<int> Columns => _columns.AsSpan(0, Count);
+
+    /// <summary>Masses of the entries.</summary>
+    public ReadOnlySpan<double> Masses => _values.AsSpan(0, Count);
+
+    /// <summary>Finds the response.</summary>
+    /// <param name="values">v; −∞ where nothing can go.</param>
+    /// <param name="mass">a, positive.</param>
+    /// <param name="guess">A guess of <see cref="Top"/>; <c>+∞</c> for none. It changes no bit.</param>
+    /// <returns>False where no value is finite.</returns>
+    public bool Solve(ReadOnlySpan<double> values, double mass, double guess)
+    {
+        if (_values.Length < values.Length)
+            (_values, _columns) = (new double[values.Length], new int[values.Length]);
+        double largest = TensorPrimitives.Max(values);
+        if (!double.IsFinite(largest))
+            return false;
+        // One entry with all the mass would have this s: no larger one is possible.
+        double bound = _strength * mass;
+        double tried = Math.Min(bound, 2 * guess);
+        Collect(values, largest, tried);
+        if (!Respond(mass) || (Top > tried && tried < bound))
+        {
+            // What was left out may be positive after all.
+            Collect(values, largest, bound);
+            Respond(mass);
+        }
+        F = Top - largest;
+        return true;
+    }
+
+    /// <summary>Keeps the entries that are positive where the largest s is as given, as values less the largest.</summary>
+    void Collect(ReadOnlySpan<double> values, double largest, double top)
+    {
+        double cut = largest - top;
+        int count = 0;
+        int width = System.Numerics.Vector<double>.Count;
+        int j = 0;
+        var cuts = new System.Numerics.Vector<double>(cut);
+        for (; j <= values.Length - width; j += width)
+        {
+            if (!System.Numerics.Vector.GreaterThanAny(new System.Numerics.Vector<double>(values[j..]), cuts))
+                continue;
+            for (int k = j; k < j + width; k++)
+                Keep(values[k], k);
+        }
+        for (; j < values.Length; j++)
+            Keep(values[j], j);
+        Count = count;
+
+        void Keep(double value, int column)
+        {
+            if (value > cut || value == largest)
+            {
+                _values[count] = value - largest;
+                _columns[count++] = column;
+            }
+        }
+    }
+
+    bool Respond(double mass)
+    {
+        (IsTied, Level) = (false, 0);
+        if (Count == 0)
+            return false;
+        double top = Threshold(mass, out int positive);
+        if (positive > most)
+        {
+            Sort();
+            if (sigma == 0)
+                Cut(mass);
+            else
+                Smooth(mass, top);
+            return true;
+        }
+        Top = top;
+        int kept = 0;
+        double squares = 0;
+        for (int k = 0; k < Count; k++)
+        {
+            double s = top + _values[k];
+            if (!(s > 0))
+                continue;
+            squares += s * s;
+            _values[kept] = s / _strength;
+            _columns[kept++] = _columns[k];
+        }
+        Head = Count = kept;
+        Value = -squares / (2 * _strength);
+        return true;
+    }
+
+    /// <summary>The largest s without a limit on entries: <c>Σ [top + u] = (γ + σ) a</c>, by Michelot's rule, which falls to it.</summary>
+    double Threshold(double mass, out int positive)
+    {
+        double total = _strength * mass,
+            top = double.PositiveInfinity;
+        positive = -1;
+        while (true)
+        {
+            double sum = 0;
+            int count = 0;
+            for (int k = 0; k < Count; k++)
+            {
+                if (top + _values[k] > 0)
+                {
+                    sum += _values[k];
+                    count++;
+                }
+            }
+            if (count == positive)
+                return top;
+            (positive, top) = (count, (total - sum) / count);
+        }
+    }
+
+    /// <summary>By falling value, equal ones by column.</summary>
+    void Sort()
+    {
+        Span<double> keys = _values.AsSpan(0, Count);
+        Span<int> columns = _columns.AsSpan(0, Count);
+        TensorPrimitives.Negate(keys, keys);
+        keys.Sort(columns);
+        TensorPrimitives.Negate(keys, keys);
+        for (int start = 0; start < Count; )
+        {
+            int end = start + 1;
+            while (end < Count && keys[end] == keys[start])
+                end++;
+            columns[start..end].Sort();
+            start = end;
+        }
+    }
+
+    /// <summary>σ = 0: the k largest, whatever comes next.</summary>
+    void Cut(double mass)
+    {
+        double sum = 0;
+        for (int k = 0; k < most; k++)
+            sum += _values[k];
+        Top = ((gamma * mass) - sum) / most;
+        double next = Top + _values[most];
+        IsTied = next > 0 && _values[most - 1] - _values[most] <= TieWidth * Top;
+        double squares = 0;
+        for (int k = 0; k < most; k++)
+        {
+            double s = Top + _values[k];
+            squares += s * s;
+            _values[k] = s / gamma;
+        }
+        Level = 0;
+        Head = Count = most;
+        Value = -squares / (2 * gamma);
+    }
+
+    /// <summary>σ positive: the top at which head and tail hold the mass, between the one without a limit and that of a single entry.</summary>
+    void Smooth(double mass, double low)
+    {
+        double high = _strength * mass,
+            top = low;
+        (int Head, int End, double Level) split = default;
+        for (int step = 0; step < MaxSteps; step++)
+        {
+            split = SplitAt(top);
+            (double held, double slope) = Held(top, split);
+            if (held < mass)
+                low = top;
+            else
+                high = top;
+            // Mass is piecewise linear in the top, so that Newton's step is exact once the pieces are right.
+            double next = top + ((mass - held) / slope);
+            if (!(next > low && next < high))
+            {
+                if (Math.Abs(next - top) <= 4 * double.Epsilon + (2.3e-16 * Math.Abs(top)))
+                    break;
+                next = low + (0.5 * (high - low));
+            }
+            if (next == top || high - low <= 2.3e-16 * high)
+                break;
+            top = next;
+        }
+        Take(top, split);
+    }
+
+    /// <summary>Head, end of the tail and level at a top: <c>Σ clamp((s/L − γ)/σ, 0, 1) = k</c>, piecewise linear in 1/L.</summary>
+    (int Head, int End, double Level) SplitAt(double top)
+    {
+        int head = 0,
+            end = 0;
+        double sum = 0; // of s over the tail
+        while (true)
+        {
+            // 1/L where the count is k with this head and tail, or where the next entry changes its part.
+            double full = end > head ? ((sigma * (most - head)) + (gamma * (end - head))) / sum : double.PositiveInfinity;
+            double enters = end < Count && top + _values[end] > 0 ? gamma / (top + _values[end]) : double.PositiveInfinity;
+            double saturates = end > head ? _strength / (top + _values[head]) : double.PositiveInfinity;
+            if (full <= Math.Min(enters, saturates))
+                return (head, end, 1 / full);
+            if (enters <= saturates)
+            {
+                if (double.IsPositiveInfinity(enters))
+                    return (head, end, 0);
+                sum += top + _values[end++];
+            }
+            else
+            {
+                sum -= top + _values[head++];
+            }
+            if (head == most)
+                return (head, head, 1 / saturates);
+        }
+    }
+
+    /// <summary>Mass of head and tail, and its derivative in the top.</summary>
+    (double Mass, double Slope) Held(double top, (int Head, int End, double Level) split)
+    {
+        double held = 0;
+        for (int k = 0; k < split.Head; k++)
+            held += (top + _values[k]) / _strength;
+        int tail = split.End - split.Head,
+            room = most - split.Head;
+        held += room * split.Level;
+        double slope = (split.Head / _strength) + (tail == 0 ? 0 : room * tail / ((sigma * room) + (gamma * tail)));
+        return (held, slope);
+    }
+
+    void Take(double top, (int Head, int End, double Level) split)
+    {
+        (Top, Head, Level) = (top, split.Head, split.End > split.Head ? split.Level : 0);
+        double value = 0,
+            tail = 0;
+        int kept = split.Head;
+        for (int k = 0; k < split.Head; k++)
+        {
+            double s = top + _values[k];
+            value -= s * s / (2 * _strength);
+            _values[k] = s / _strength;
+        }
+        for (int k = split.Head; k < split.End; k++)
+        {
+            double s = top + _values[k],
+                p = (s - (gamma * Level)) / sigma;
+            if (!(p > 0))
+                continue;
+            tail += p;
+            value += (0.5 * sigma * p * p) - (s * p);
+            _values[kept] = p;
+            _columns[kept++] = _columns[k];
+        }
+        if (kept > split.Head)
+            value += 0.5 * gamma * tail * tail / (most - split.Head);
+        Count = kept;
+        Value = value;
+    }
+}

@@ -1,0 +1,133 @@
+using OT.Geometries;
+using OT.Numerics;
+
+namespace OT.Solvers.Sparse;
+
+/// <summary>Damped semismooth Newton on the semi-dual: <c>(H + ν/(γ + σ)) d = b − Pᵀ1</c>, ν by the ratio of gain and model (Levenberg and Marquardt).</summary>
+internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, RowBlocks blocks, double[] start)
+{
+    const double LeastDamping = 1e-12;
+    const double MostDamping = 1e6;
+    const double Unit = 1.1102230246251565e-16; // 2⁻⁵³
+    const int MostProducts = 2000;
+
+    readonly double _mass = Summation.Sum(a);
+    readonly double[] _direction = new double[b.Length];
+    readonly double[] _right = new double[b.Length];
+    readonly double[] _diagonal = new double[b.Length];
+    readonly double[] _image = new double[b.Length];
+    double[] _g = start;
+    double[] _next = new double[b.Length];
+    Responses _trial = new(geometry, a, b, blocks);
+    double _damping = 0.01;
+
+    /// <summary>g.</summary>
+    public double[] G => _g;
+
+    /// <summary>The responses to g.</summary>
+    public Responses At { get; private set; } = new(geometry, a, b, blocks);
+
+    /// <summary>Steps tried so far.</summary>
+    public int Steps { get; private set; }
+
+    /// <summary>Passes over the costs so far.</summary>
+    public int Passes { get; private set; }
+
+    /// <summary>Products with H so far.</summary>
+    public int Products { get; private set; }
+
+    /// <summary>How a stage ended.</summary>
+    public enum Ending
+    {
+        Converged,
+        StepLimit,
+        Stalled,
+        Cancelled,
+    }
+
+    /// <summary>Moves to another problem at the same g; false when cancelled.</summary>
+    public bool Enter(double gamma, double sigma, int most, CancellationToken cancellation)
+    {
+        Passes++;
+        _terms = (gamma, sigma, most);
+        return At.Run(_g, gamma, sigma, most, cancellation);
+    }
+
+    (double Gamma, double Sigma, int Most) _terms;
+
+    /// <summary>Steps until <c>|Pᵀ1 − b|₁</c> is at most <paramref name="tolerance"/>.</summary>
+    public Ending Run(double tolerance, int mostSteps, Action<double>? report, CancellationToken cancellation)
+    {
+        // A stage before may have ended with almost no damping, and a new one may have kinks elsewhere.
+        _damping = Math.Clamp(_damping, 1e-6, 1);
+        while (!(At.Error <= tolerance))
+        {
+            if (Steps >= mostSteps)
+                return Ending.StepLimit;
+            if (_damping > MostDamping)
+                return Ending.Stalled;
+            Steps++;
+            double model = Direction(cancellation);
+            for (int j = 0; j < _g.Length; j++)
+                _next[j] = _g[j] + _direction[j];
+            Passes++;
+            if (cancellation.IsCancellationRequested || !_trial.Run(_next, _terms.Gamma, _terms.Sigma, _terms.Most, cancellation))
+                return Ending.Cancelled;
+            double gain = _trial.SemiDual.Value - At.SemiDual.Value;
+            double rounding = 64 * Unit * Math.Max(At.SemiDual.Size, _trial.SemiDual.Size);
+            bool blind = model <= rounding;
+            bool better = blind ? _trial.Error < At.Error : gain >= 1e-3 * model;
+            if (better)
+            {
+                (_g, _next) = (_next, _g);
+                (At, _trial) = (_trial, At);
+                report?.Invoke(At.Error);
+            }
+            if (better && (blind || gain >= 0.75 * model))
+                _damping = Math.Max(LeastDamping, _damping / 4);
+            else if (!better)
+                _damping = Math.Max(4 * _damping, 1e-9);
+            else if (gain < 0.25 * model)
+                _damping *= 2;
+        }
+        return Ending.Converged;
+    }
+
+    /// <summary>Solves for a step and gives the gain that the model promises: <c>⟨F, d⟩ − ½ ⟨d, H d⟩</c>.</summary>
+    double Direction(CancellationToken cancellation)
+    {
+        double shift = _damping / At.Strength;
+        At.Diagonal(_diagonal);
+        for (int j = 0; j < b.Length; j++)
+        {
+            bool live = b[j] > 0;
+            _right[j] = live ? b[j] - At.ColumnSums[j] : 0;
+            _diagonal[j] = live ? 1 / (_diagonal[j] + shift) : 0;
+        }
+        bool Product(ReadOnlySpan<double> x, Span<double> result)
+        {
+            At.Multiply(x, shift, result);
+            return !cancellation.IsCancellationRequested;
+        }
+        // Superlinear: the system is solved as exactly as the error is small.
+        double accuracy = Math.Clamp(At.Error / _mass, 1e-8, 0.1);
+        ConjugateGradient.Outcome outcome = ConjugateGradient.Solve(
+            Product,
+            _right,
+            _diagonal,
+            isSingular: false,
+            accuracy,
+            MostProducts,
+            _direction
+        );
+        Products += outcome.Iterations;
+        At.Multiply(_direction, 0, _image);
+        double model = 0;
+        for (int j = 0; j < b.Length; j++)
+        {
+            if (b[j] > 0)
+                model += ((b[j] - At.ColumnSums[j]) * _direction[j]) - (0.5 * _direction[j] * _image[j]);
+        }
+        return model;
+    }
+}

@@ -1,0 +1,165 @@
+using OT.Geometries;
+using OT.Numerics;
+using OT.Problems;
+using OT.Results;
+using OT.Solvers.Entropic;
+using OT.Solvers.Exact;
+
+namespace OT.Solvers.Sparse;
+
+/// <summary>What the sparse solvers share: marginals of one mass, a start, and answers put together.</summary>
+internal sealed class SparseProblem
+{
+    /// <summary>Epsilon of the potentials at the start, in standard deviations of the cost.</summary>
+    const double StartingEpsilon = 0.02;
+
+    const double StartingError = 0.02;
+    const int StartingIterations = 100;
+
+    public SparseProblem(LinearProblem problem)
+    {
+        (Problem, A, B) = (problem, problem.A.Weights.ToArray(), problem.B.Weights.ToArray());
+        if (problem.MassesAgree)
+            System.Numerics.Tensors.TensorPrimitives.Multiply(B, problem.A.Mass / problem.B.Mass, B);
+    }
+
+    public LinearProblem Problem { get; }
+
+    /// <summary>a.</summary>
+    public double[] A { get; }
+
+    /// <summary>b, scaled to the mass of a.</summary>
+    public double[] B { get; }
+
+    public double Mass => Problem.A.Mass;
+
+    /// <summary>Potentials to start from, or the reason why there is no plan; both null when stopped.</summary>
+    public (double[]? G, string? Infeasible) Start(CancellationToken cancellation)
+    {
+        if (!Problem.MassesAgree)
+        {
+            return (
+                null,
+                FormattableString.Invariant($"The masses are {Problem.A.Mass:G17} and {Problem.B.Mass:G17}: no plan has both.")
+            );
+        }
+        CostStatistics statistics = Problem.Geometry.Scan(cancellation);
+        var linear = new LinearProblem(Problem.Geometry, Problem.A, Problem.B);
+        if (statistics.FiniteCount < (long)Problem.Geometry.Rows * Problem.Geometry.Columns)
+        {
+            TransportResult exact = new NetworkSimplex().Solve(linear, cancellation);
+            return exact.Status == SolverStatus.Infeasible
+                ? (null, exact.Message)
+                : (exact.Potentials?.G.ToArray() ?? (exact.Converged ? new double[B.Length] : null), null);
+        }
+        if (!(statistics.StandardDeviation > 0))
+            return (new double[B.Length], null);
+        TransportResult soft = new Sinkhorn(
+            new SinkhornOptions { Tolerance = StartingError, MaxIterations = StartingIterations }
+        ).Solve(
+            linear with
+            {
+                Regularizer = Regularizer.Entropy(Epsilon.RelativeToStandardDeviation(StartingEpsilon)),
+            },
+            cancellation
+        );
+        return soft.Status switch
+        {
+            SolverStatus.Infeasible => (null, soft.Message),
+            SolverStatus.Cancelled or SolverStatus.TimeLimit => (null, null),
+            _ => (soft.Potentials?.G.ToArray() ?? new double[B.Length], null),
+        };
+    }
+
+    /// <summary>Potentials of the problem; those of bins without weight are set where they leave every <c>f_i + g_j − C_ij ≤ 0</c>.</summary>
+    public Potentials Complete(double[] f, double[] g)
+    {
+        Geometry geometry = Problem.Geometry;
+        (f, g) = ([.. f], [.. g]);
+        if (A.Contains(0) || B.Contains(0))
+        {
+            var costs = new double[g.Length];
+            double[] lowest = Filled(g.Length);
+            for (int i = 0; i < f.Length; i++)
+            {
+                if (A[i] == 0)
+                    continue;
+                geometry.CostRow(i, costs);
+                for (int j = 0; j < g.Length; j++)
+                    lowest[j] = Math.Min(lowest[j], costs[j] - f[i]);
+            }
+            for (int j = 0; j < g.Length; j++)
+            {
+                if (B[j] == 0)
+                    g[j] = double.IsFinite(lowest[j]) ? lowest[j] : 0;
+            }
+            for (int i = 0; i < f.Length; i++)
+            {
+                if (A[i] > 0)
+                    continue;
+                geometry.CostRow(i, costs);
+                f[i] = double.PositiveInfinity;
+                for (int j = 0; j < g.Length; j++)
+                    f[i] = Math.Min(f[i], costs[j] - g[j]);
+                f[i] = double.IsFinite(f[i]) ? f[i] : 0;
+            }
+        }
+        return Potentials.Centred(f, g, Problem.A, Problem.B);
+    }
+
+    /// <summary>The answer: every number from the plan itself.</summary>
+    public TransportResult Answer(
+        SolverStatus status,
+        int iterations,
+        IEnumerable<double> errors,
+        SparseMatrix plan,
+        Potentials? potentials,
+        string message
+    )
+    {
+        var sparse = new SparsePlan(plan);
+        (double[] rows, double[] columns) = sparse.Marginals();
+        return new TransportResult
+        {
+            Problem = Problem,
+            Status = status,
+            Iterations = iterations,
+            Errors = [.. errors],
+            Backend = "managed",
+            Message = message,
+            Plan = sparse,
+            Potentials = potentials,
+            TransportCost = Cost(plan),
+            RegularizerValue = SparseObjective.Value(Problem.Regularizer, plan),
+            MarginalError = Summation.L1Distance(rows, A) + Summation.L1Distance(columns, B),
+        };
+    }
+
+    /// <summary>An answer without a plan.</summary>
+    public TransportResult Nothing(SolverStatus status, string message) =>
+        Answer(status, 0, [], new SparseMatrix(A.Length, B.Length, new long[A.Length + 1], [], []), null, message);
+
+    /// <summary><c>⟨C, P⟩</c>.</summary>
+    public double Cost(SparseMatrix plan)
+    {
+        Compensated sum = default;
+        for (int i = 0; i < plan.Rows; i++)
+        {
+            ReadOnlySpan<int> columns = plan.RowColumns(i);
+            ReadOnlySpan<double> masses = plan.RowValues(i);
+            for (int k = 0; k < columns.Length; k++)
+            {
+                if (masses[k] > 0)
+                    sum.Add(masses[k] * Problem.Geometry.Cost(i, columns[k]));
+            }
+        }
+        return sum.Value;
+    }
+
+    static double[] Filled(int length)
+    {
+        var values = new double[length];
+        Array.Fill(values, double.PositiveInfinity);
+        return values;
+    }
+}
