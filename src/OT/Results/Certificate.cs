@@ -74,7 +74,7 @@ public sealed class Certificate
     /// <param name="progress">Receives the share of the work that is done, 0 to 1, from several threads at once; null for none.</param>
     /// <param name="cancellation">Watched once per row.</param>
     /// <exception cref="ArgumentException">Shapes differ, or the plan holds a negative or non-finite mass.</exception>
-    /// <exception cref="NotSupportedException">The regulariser is not one of none and entropy.</exception>
+    /// <exception cref="NotSupportedException">The regulariser is not one of none, entropy, and, with hard marginals, the quadratic, group lasso and sparsity ones.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <remarks>
     /// Cost O(nm) over all processors, the same bits for any number of them; a custom ground cost or geometry is called from several threads. A sparse plan between points
@@ -118,6 +118,7 @@ public sealed class Certificate
         {
             NoRegularizer => 0,
             EntropyRegularizer entropy => entropy.Epsilon.Resolve(problem.Geometry, cancellation),
+            Regularizer sparse when SparseObjective.Takes(sparse) && problem.IsBalanced => 0,
             _ => throw new NotSupportedException($"No certificate is known for {problem.Regularizer}."),
         };
         double[] a = problem.A.Weights.ToArray();
@@ -167,8 +168,19 @@ public sealed class Certificate
         (double cost, double value) = complete
             ? objective.UpperBounds(rounded)
             : (double.PositiveInfinity, double.PositiveInfinity);
+        bool isSparse = SparseObjective.Takes(problem.Regularizer);
+        double penalty = 0;
+        if (isSparse)
+        {
+            penalty = SparseObjective.Value(problem.Regularizer, plan.ToSparse());
+            value += SparseObjective.UpperBound(problem.Regularizer, feasible.ToSparse());
+        }
         double? hard = wantsHardDual ? objective.HardDual(fHard!, rounded.GTransform) : null;
-        double? dual = epsilon == 0 || f is null ? hard : objective.EntropicDual(f, g!, given);
+        double? dual =
+            f is null ? null
+            : isSparse ? objective.SparseDual(problem.Regularizer, f, g!, cancellation)
+            : epsilon == 0 ? hard
+            : objective.EntropicDual(f, g!, given);
         double? lower = problem.IsBalanced ? hard : null;
         (double l1, double max) = objective.MarginalErrors(given, potentials);
         return new Certificate
@@ -177,13 +189,13 @@ public sealed class Certificate
             MaxMarginalError = max,
             PlanTransportCost = given.Cost,
             IndependentCost = given.IndependentCost,
-            PlanValue = objective.Value(given),
+            PlanValue = objective.Value(given) + penalty,
             FeasiblePlan = feasible,
             TransportCost = cost,
             PrimalValue = value,
             DualValue = dual,
             LowerBound = lower,
-            Gap = epsilon == 0 && problem.IsBalanced ? cost - lower : value - dual,
+            Gap = epsilon == 0 && !isSparse && problem.IsBalanced ? cost - lower : value - dual,
         };
     }
 

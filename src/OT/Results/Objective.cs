@@ -74,6 +74,15 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
         );
     }
 
+    /// <summary><c>⟨a, f⟩ + ⟨b, g⟩ − Σ D(f_i + g_j − C_ij)</c> of a sparse regulariser, less its rounding error.</summary>
+    public double SparseDual(Regularizer regularizer, double[] f, double[] g, CancellationToken cancellation) =>
+        Lowered(
+            Conjugate(problem.PenaltyA, a, f),
+            Conjugate(problem.PenaltyB, b, g),
+            -SparseObjective.Conjugate(regularizer, problem.Geometry, f, g, cancellation),
+            0
+        );
+
     /// <summary>L1 and largest error of the marginals of a plan; see <see cref="Certificate.MarginalError"/>.</summary>
     public (double L1, double Max) MarginalErrors(PlanScan plan, Potentials? potentials)
     {

@@ -174,13 +174,15 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
         (SemiDual, Error) = ((value.Value, size), error);
     }
 
-    /// <summary><c>result = (H + shift) x</c>, H = −∂²S/∂g² ≥ 0.</summary>
-    public void Multiply(ReadOnlySpan<double> x, double shift, Span<double> result)
+    /// <summary><c>result = (H + diag(shift)) x</c>, H = −∂²S/∂g² ≥ 0; no shift where it is empty.</summary>
+    public void Multiply(ReadOnlySpan<double> x, ReadOnlySpan<double> shift, Span<double> result)
     {
         double head = 1 / Strength;
         double tailScale = _terms.Sigma > 0 ? 1 / _terms.Sigma : 0;
-        for (int j = 0; j < result.Length; j++)
-            result[j] = shift * x[j];
+        if (shift.IsEmpty)
+            result.Clear();
+        else
+            TensorPrimitives.Multiply(shift, x, result);
         for (int p = 0; p < _pieces.Length; p++)
         {
             Piece piece = _pieces[p];

@@ -274,9 +274,13 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
 
     void Take(double top, (int Head, int End, double Level) split)
     {
-        (Top, Head, Level) = (top, split.Head, split.End > split.Head ? split.Level : 0);
+        (Top, Head, Level) = (top, split.Head, 0);
         double value = 0,
             tail = 0;
+        // Summed anew: the split's running sum has lost what was taken off it.
+        for (int k = split.Head; k < split.End; k++)
+            Level += top + _values[k];
+        Level /= (sigma * (most - split.Head)) + (gamma * (split.End - split.Head));
         int kept = split.Head;
         for (int k = 0; k < split.Head; k++)
         {

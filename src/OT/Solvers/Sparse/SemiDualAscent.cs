@@ -4,19 +4,23 @@ using OT.Numerics;
 namespace OT.Solvers.Sparse;
 
 /// <summary>Damped semismooth Newton on the semi-dual: <c>(H + ν/(γ + σ)) d = b − Pᵀ1</c>, ν by the ratio of gain and model (Levenberg and Marquardt).</summary>
-internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, RowBlocks blocks, double[] start)
+internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, RowBlocks blocks)
 {
-    const double LeastDamping = 1e-12;
+    const double LeastDamping = 1e-9;
     const double MostDamping = 1e6;
     const double Unit = 1.1102230246251565e-16; // 2⁻⁵³
     const int MostProducts = 2000;
+
+    /// <summary>Gains of so many times the rounding of the value are left to the error.</summary>
+    const double BlindFactor = 1e4;
 
     readonly double _mass = Summation.Sum(a);
     readonly double[] _direction = new double[b.Length];
     readonly double[] _right = new double[b.Length];
     readonly double[] _diagonal = new double[b.Length];
     readonly double[] _image = new double[b.Length];
-    double[] _g = start;
+    readonly double[] _shift = new double[b.Length];
+    double[] _g = new double[b.Length];
     double[] _next = new double[b.Length];
     Responses _trial = new(geometry, a, b, blocks);
     double _damping = 0.01;
@@ -36,14 +40,8 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
     /// <summary>Products with H so far.</summary>
     public int Products { get; private set; }
 
-    /// <summary>How a stage ended.</summary>
-    public enum Ending
-    {
-        Converged,
-        StepLimit,
-        Stalled,
-        Cancelled,
-    }
+    /// <summary>Moves to potentials g; <see cref="Enter"/> comes next.</summary>
+    public void Start(ReadOnlySpan<double> g) => g.CopyTo(_g);
 
     /// <summary>Moves to another problem at the same g; false when cancelled.</summary>
     public bool Enter(double gamma, double sigma, int most, CancellationToken cancellation)
@@ -64,7 +62,7 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
         {
             if (Steps >= mostSteps)
                 return Ending.StepLimit;
-            if (_damping > MostDamping)
+            if (_damping > MostDamping * (_terms.Sigma > 0 ? Math.Max(1, _terms.Gamma / _terms.Sigma) : 1))
                 return Ending.Stalled;
             Steps++;
             double model = Direction(cancellation);
@@ -75,8 +73,10 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
                 return Ending.Cancelled;
             double gain = _trial.SemiDual.Value - At.SemiDual.Value;
             double rounding = 64 * Unit * Math.Max(At.SemiDual.Size, _trial.SemiDual.Size);
-            bool blind = model <= rounding;
-            bool better = blind ? _trial.Error < At.Error : gain >= 1e-3 * model;
+            // Where the value can hardly tell, less error is better as long as the value does not fall by more than its rounding.
+            bool blind = model <= BlindFactor * rounding && gain >= -rounding && _trial.Error < At.Error;
+            bool better = blind || (gain >= 1e-3 * model && gain > 0);
+            if (Environment.GetEnvironmentVariable("OTDBG") is not null) Console.WriteLine($"  {_terms} step {Steps} damp {_damping:E1} model {model:E3} gain {gain:E3} round {rounding:E1} err {At.Error:E3} -> {_trial.Error:E3} S {At.SemiDual.Value:G17}");
             if (better)
             {
                 (_g, _next) = (_next, _g);
@@ -96,17 +96,17 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
     /// <summary>Solves for a step and gives the gain that the model promises: <c>⟨F, d⟩ − ½ ⟨d, H d⟩</c>.</summary>
     double Direction(CancellationToken cancellation)
     {
-        double shift = _damping / At.Strength;
         At.Diagonal(_diagonal);
         for (int j = 0; j < b.Length; j++)
         {
             bool live = b[j] > 0;
             _right[j] = live ? b[j] - At.ColumnSums[j] : 0;
-            _diagonal[j] = live ? 1 / (_diagonal[j] + shift) : 0;
+            _shift[j] = live ? _damping / At.Strength : 0;
+            _diagonal[j] = live ? 1 / (_diagonal[j] + _shift[j]) : 0;
         }
         bool Product(ReadOnlySpan<double> x, Span<double> result)
         {
-            At.Multiply(x, shift, result);
+            At.Multiply(x, _shift, result);
             return !cancellation.IsCancellationRequested;
         }
         // Superlinear: the system is solved as exactly as the error is small.
@@ -121,7 +121,8 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
             _direction
         );
         Products += outcome.Iterations;
-        At.Multiply(_direction, 0, _image);
+        Centre();
+        At.Multiply(_direction, [], _image);
         double model = 0;
         for (int j = 0; j < b.Length; j++)
         {
@@ -130,4 +131,27 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
         }
         return model;
     }
+
+    /// <summary>A constant changes nothing but the size of the potentials, and with it their rounding: it is taken out.</summary>
+    void Centre()
+    {
+        double sum = 0;
+        int live = 0;
+        for (int j = 0; j < b.Length; j++)
+        {
+            sum += _direction[j];
+            live += b[j] > 0 ? 1 : 0;
+        }
+        for (int j = 0; j < b.Length; j++)
+            _direction[j] -= b[j] > 0 ? sum / live : 0;
+    }
+}
+
+/// <summary>How a stage ended.</summary>
+internal enum Ending
+{
+    Converged,
+    StepLimit,
+    Stalled,
+    Cancelled,
 }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
@@ -16,14 +17,32 @@ internal sealed class SparseProblem
     const double StartingError = 0.02;
     const int StartingIterations = 100;
 
+    /// <summary>The problem as given, or, where its columns are limited, the other way round.</summary>
+    public static SparseProblem Of(LinearProblem problem)
+    {
+        if (problem.Regularizer is not SparsityRegularizer { Axis: SparseAxis.Columns } columns)
+            return new SparseProblem(problem);
+        Geometry transposed = Transposed.Of(problem.Geometry, CostMatrix.TabulatedBytes);
+        return new SparseProblem(
+            new LinearProblem(transposed, problem.B, problem.A)
+            {
+                Regularizer = Regularizer.Sparsity(columns.Gamma, columns.MaxNonZeros, SparseAxis.Rows),
+            }
+        );
+    }
+
     public SparseProblem(LinearProblem problem)
     {
+        Geometry = problem.Geometry is SparseCost ? problem.Geometry : CostMatrix.Quick(problem.Geometry, CostMatrix.TabulatedBytes);
         (Problem, A, B) = (problem, problem.A.Weights.ToArray(), problem.B.Weights.ToArray());
         if (problem.MassesAgree)
-            System.Numerics.Tensors.TensorPrimitives.Multiply(B, problem.A.Mass / problem.B.Mass, B);
+            TensorPrimitives.Multiply(B, problem.A.Mass / problem.B.Mass, B);
     }
 
     public LinearProblem Problem { get; }
+
+    /// <summary>The costs, tabulated where that is quicker.</summary>
+    public Geometry Geometry { get; }
 
     /// <summary>a.</summary>
     public double[] A { get; }
@@ -71,10 +90,24 @@ internal sealed class SparseProblem
         };
     }
 
+    /// <summary><c>f_i = min_j (C_ij − g_j)</c>; 0 where no pair is allowed.</summary>
+    public double[] Transform(double[] g)
+    {
+        var f = new double[A.Length];
+        var costs = new double[g.Length];
+        for (int i = 0; i < f.Length; i++)
+        {
+            Geometry.CostRow(i, costs);
+            TensorPrimitives.Subtract(costs, g, costs);
+            double least = TensorPrimitives.Min<double>(costs);
+            f[i] = double.IsFinite(least) ? least : 0;
+        }
+        return f;
+    }
+
     /// <summary>Potentials of the problem; those of bins without weight are set where they leave every <c>f_i + g_j − C_ij ≤ 0</c>.</summary>
     public Potentials Complete(double[] f, double[] g)
     {
-        Geometry geometry = Problem.Geometry;
         (f, g) = ([.. f], [.. g]);
         if (A.Contains(0) || B.Contains(0))
         {
@@ -84,7 +117,7 @@ internal sealed class SparseProblem
             {
                 if (A[i] == 0)
                     continue;
-                geometry.CostRow(i, costs);
+                Geometry.CostRow(i, costs);
                 for (int j = 0; j < g.Length; j++)
                     lowest[j] = Math.Min(lowest[j], costs[j] - f[i]);
             }
@@ -93,16 +126,9 @@ internal sealed class SparseProblem
                 if (B[j] == 0)
                     g[j] = double.IsFinite(lowest[j]) ? lowest[j] : 0;
             }
+            double[] transform = Transform(g);
             for (int i = 0; i < f.Length; i++)
-            {
-                if (A[i] > 0)
-                    continue;
-                geometry.CostRow(i, costs);
-                f[i] = double.PositiveInfinity;
-                for (int j = 0; j < g.Length; j++)
-                    f[i] = Math.Min(f[i], costs[j] - g[j]);
-                f[i] = double.IsFinite(f[i]) ? f[i] : 0;
-            }
+                f[i] = A[i] == 0 ? transform[i] : f[i];
         }
         return Potentials.Centred(f, g, Problem.A, Problem.B);
     }
@@ -134,6 +160,15 @@ internal sealed class SparseProblem
             MarginalError = Summation.L1Distance(rows, A) + Summation.L1Distance(columns, B),
         };
     }
+
+    public static SolverStatus StatusOf(Ending ending, Func<SolverStatus> stopped) =>
+        ending switch
+        {
+            Ending.Converged => SolverStatus.Converged,
+            Ending.StepLimit => SolverStatus.IterationLimit,
+            Ending.Stalled => SolverStatus.Stalled,
+            _ => stopped(),
+        };
 
     /// <summary>An answer without a plan.</summary>
     public TransportResult Nothing(SolverStatus status, string message) =>

@@ -6,73 +6,157 @@ using OT.Results;
 
 namespace OT.Solvers.Sparse;
 
-/// <summary>Newton's method over stages: γ falls to its value fourfold at a time, each stage warm.</summary>
+/// <summary>Newton's method over stages, each warm: γ falls to its value fourfold at a time, then, with a limit on entries, the smoothing σ.</summary>
 internal sealed class StagedAscent(SparseProblem problem, SolverOptions options, RowBlocks blocks, CancellationToken cancellation)
 {
     /// <summary>Share of the mass up to which an error at the start of a stage is taken as it is.</summary>
     const double NearEnough = 0.2;
 
     /// <summary>Share of the mass to which stages before the last are solved.</summary>
-    const double StageError = 0.1;
+    const double StageError = 1e-3;
 
     const double Factor = 4;
-    const int MostRaises = 40;
+    /// <summary>How far γ is raised at most to begin with: beyond, plans hardly depend on the costs.</summary>
+    const double MostRaise = 1e12;
 
-    /// <summary>Bytes of one entry of the responses, twice.</summary>
-    const long EntryBytes = 24;
+    /// <summary>Entries of the responses beyond which γ is not raised.</summary>
+    const long MostEntries = 20_000_000;
+
+
+    /// <summary>Steps on the problem itself, without smoothing, before its kinks are taken to be in the way.</summary>
+    const int ExactSteps = 30;
+
+    /// <summary>Smoothing of this share of γ is rounding.</summary>
+    const double LeastSmoothing = 1e-11;
 
     readonly Stopwatch _clock = Stopwatch.StartNew();
     readonly List<double> _errors = [];
+    readonly SemiDualAscent _ascent = new(problem.Geometry, problem.A, problem.B, blocks);
+
+    double Wanted => options.Tolerance * problem.Mass;
+
+    /// <summary>Errors relative to the mass, one per step that was taken.</summary>
+    public IReadOnlyList<double> Errors => _errors;
+
+    public int Steps => _ascent.Steps;
+
+    public double[] G => _ascent.G;
+
+    /// <summary>The responses to <see cref="G"/>.</summary>
+    public Responses At => _ascent.At;
+
+    /// <summary>What was done, in words.</summary>
+    public string Account =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{_ascent.Steps} steps, {_ascent.Passes} passes over the costs, {_ascent.Products} products with the support."
+        );
 
     /// <summary>The quadratic problem from potentials g.</summary>
-    public TransportResult Solve(double[] g, double gamma, Func<SolverStatus> stopped)
-    {
-        Geometry geometry = CostMatrix.Quick(problem.Problem.Geometry, CostMatrix.TabulatedBytes);
-        var ascent = new SemiDualAscent(geometry, problem.A, problem.B, blocks, g);
-        SemiDualAscent.Ending ending = Ascend(ascent, gamma);
-        SolverStatus status = ending switch
-        {
-            SemiDualAscent.Ending.Converged => SolverStatus.Converged,
-            SemiDualAscent.Ending.StepLimit => SolverStatus.IterationLimit,
-            SemiDualAscent.Ending.Stalled => SolverStatus.Stalled,
-            _ => stopped(),
-        };
-        return problem.Answer(
-            status,
-            ascent.Steps,
-            _errors,
-            ascent.At.ToMatrix(),
-            problem.Complete(ascent.At.F, ascent.G),
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{ascent.Steps} steps, {ascent.Passes} passes over the costs, {ascent.Products} products with the support."
-            )
-        );
-    }
+    public Ending Quadratic(double[] g, double gamma) => Quadratic(g, gamma, Wanted);
 
-    SemiDualAscent.Ending Ascend(SemiDualAscent ascent, double gamma)
+    Ending Quadratic(double[] g, double gamma, double tolerance)
     {
-        double stage = gamma;
-        if (!ascent.Enter(stage, 0, int.MaxValue, cancellation))
-            return SemiDualAscent.Ending.Cancelled;
-        double error = double.PositiveInfinity;
-        for (int raise = 0; raise < MostRaises && ascent.At.Error > NearEnough * problem.Mass && ascent.At.Error < 0.9 * error; raise++)
+        _ascent.Start(g);
+        if (!Enter(gamma))
+            return Ending.Cancelled;
+        (double stage, double error) = (gamma, At.Error);
+        for (double tried = gamma * Factor; error > NearEnough * problem.Mass && At.Error < 2 * error; tried *= Factor)
         {
-            error = ascent.At.Error;
-            stage *= Factor;
-            if (!ascent.Enter(stage, 0, int.MaxValue, cancellation))
-                return SemiDualAscent.Ending.Cancelled;
+            if (!Enter(tried))
+                return Ending.Cancelled;
+            if (At.Error < error)
+                (stage, error) = (tried, At.Error);
+            if (tried > MostRaise * gamma || At.Entries > MostEntries)
+                break;
         }
+        if (!Enter(stage))
+            return Ending.Cancelled;
+        double[]? before = null;
         while (stage > gamma)
         {
-            SemiDualAscent.Ending ending = ascent.Run(StageError * problem.Mass, options.MaxIterations, Report, cancellation);
-            if (ending is SemiDualAscent.Ending.Cancelled or SemiDualAscent.Ending.StepLimit)
+            Ending ending = Run(StageError * problem.Mass);
+            if (ending is Ending.Cancelled or Ending.StepLimit)
                 return ending;
             stage = Math.Max(gamma, stage / Factor);
-            if (!ascent.Enter(stage, 0, int.MaxValue, cancellation))
-                return SemiDualAscent.Ending.Cancelled;
+            if (!Follow(ref before, stage))
+                return Ending.Cancelled;
         }
-        return ascent.Run(options.Tolerance * problem.Mass, options.MaxIterations, Report, cancellation);
+        return Run(tolerance);
+    }
+
+    /// <summary>At most k entries a row, from potentials g: <see cref="At"/> are then the responses of the relaxation, smoothed where rows are tied.</summary>
+    /// <param name="g">Where to start.</param>
+    /// <param name="gamma">γ.</param>
+    /// <param name="most">k.</param>
+    /// <param name="isCertified">Whether the smoothed responses are near enough to the optimum of the relaxation.</param>
+    public Ending Limited(double[] g, double gamma, int most, Func<StagedAscent, bool> isCertified)
+    {
+        Ending ending = Quadratic(g, gamma, StageError * problem.Mass);
+        if (ending is Ending.Cancelled or Ending.StepLimit)
+            return ending;
+        double[]? before = null;
+        for (double sigma = gamma; ; sigma /= Factor)
+        {
+            if (!Follow(ref before, gamma, sigma, most))
+                return Ending.Cancelled;
+            ending = Run(Math.Max(Wanted, Math.Min(StageError, sigma / gamma) * 1e-2 * problem.Mass));
+            if (ending is Ending.Cancelled or Ending.StepLimit)
+                return ending;
+            if (At.Tied.Count == 0)
+            {
+                // No row is smoothed: the problem itself may be as smooth as this one.
+                double[] smooth = [.. G];
+                if (!Enter(gamma, 0, most))
+                    return Ending.Cancelled;
+                ending = Run(Wanted, ExactSteps);
+                if (ending == Ending.Cancelled || (ending == Ending.Converged && At.Tied.Count == 0))
+                    return ending;
+                _ascent.Start(smooth);
+            }
+            else if (At.Error <= Wanted && isCertified(this))
+            {
+                return Ending.Converged;
+            }
+            if (sigma < LeastSmoothing * gamma)
+                return Ending.Stalled;
+        }
+    }
+
+    /// <summary>
+    /// Enters the next stage along the path: g is piecewise linear in γ and in σ, so that the line through the last two answers is right as long as heads and tails stay what they are.
+    /// </summary>
+    /// <param name="before">The answer before the last; null for none. Receives the last one.</param>
+    /// <param name="gamma">γ of the stage.</param>
+    /// <param name="sigma">σ of the stage.</param>
+    /// <param name="most">k.</param>
+    bool Follow(ref double[]? before, double gamma, double sigma = 0, int most = int.MaxValue)
+    {
+        double[] last = [.. G];
+        double[]? line = before;
+        before = last;
+        if (!Enter(gamma, sigma, most))
+            return false;
+        if (line is null)
+            return true;
+        double here = At.Error;
+        for (int j = 0; j < line.Length; j++)
+            line[j] = last[j] + ((last[j] - line[j]) / Factor); // from 16 over 4 to 1: a quarter of the last move again
+        _ascent.Start(line);
+        if (!Enter(gamma, sigma, most))
+            return false;
+        if (At.Error < here)
+            return true;
+        _ascent.Start(last);
+        return Enter(gamma, sigma, most);
+    }
+
+    bool Enter(double gamma, double sigma = 0, int most = int.MaxValue) => _ascent.Enter(gamma, sigma, most, cancellation);
+
+    Ending Run(double tolerance, int steps = int.MaxValue)
+    {
+        int most = (int)Math.Min(options.MaxIterations, (long)_ascent.Steps + steps);
+        return _ascent.Run(tolerance, most, Report, cancellation);
     }
 
     void Report(double error)
