@@ -78,6 +78,9 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
 
     (double Gamma, double Sigma, int Most) _terms;
 
+    /// <summary>A plan Q whose rows smoothing is measured from, <c>σ/2 ‖p − q‖²</c> but for a constant; null for 0.</summary>
+    public SparseMatrix? Centre { get; set; }
+
     /// <summary>Makes the pass; false when cancelled, and then nothing may be read.</summary>
     public bool Run(ReadOnlySpan<double> g, double gamma, double sigma, int most, CancellationToken cancellation)
     {
@@ -113,6 +116,13 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
                 return;
             geometry.CostRow(i, values);
             TensorPrimitives.Subtract(_prices, values, values);
+            if (Centre is { } centre)
+            {
+                ReadOnlySpan<int> columns = centre.RowColumns(i);
+                ReadOnlySpan<double> masses = centre.RowValues(i);
+                for (int k = 0; k < columns.Length; k++)
+                    values[columns[k]] += _terms.Sigma * masses[k];
+            }
             if (!response.Solve(values, a[i], _top[i]))
             {
                 piece.Blocked = i;

@@ -280,7 +280,8 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
         // Summed anew: the split's running sum has lost what was taken off it.
         for (int k = split.Head; k < split.End; k++)
             Level += top + _values[k];
-        Level /= (sigma * (most - split.Head)) + (gamma * (split.End - split.Head));
+        if (split.End > split.Head)
+            Level /= (sigma * (most - split.Head)) + (gamma * (split.End - split.Head));
         int kept = split.Head;
         for (int k = 0; k < split.Head; k++)
         {

@@ -44,9 +44,10 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
     public void Start(ReadOnlySpan<double> g) => g.CopyTo(_g);
 
     /// <summary>Moves to another problem at the same g; false when cancelled.</summary>
-    public bool Enter(double gamma, double sigma, int most, CancellationToken cancellation)
+    public bool Enter(double gamma, double sigma, int most, SparseMatrix? centre, CancellationToken cancellation)
     {
         Passes++;
+        At.Centre = _trial.Centre = centre;
         _terms = (gamma, sigma, most);
         return At.Run(_g, gamma, sigma, most, cancellation);
     }

@@ -26,8 +26,10 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
     /// <summary>Steps on the problem itself, without smoothing, before its kinks are taken to be in the way.</summary>
     const int ExactSteps = 30;
 
-    /// <summary>Smoothing of this share of γ is rounding.</summary>
-    const double LeastSmoothing = 1e-11;
+    /// <summary>Smoothing does not fall below this share of γ: measured from the plan before, it does no harm, and Newton's systems stay well conditioned.</summary>
+    const double LeastSmoothing = 0.02;
+
+    const int MostRounds = 200;
 
     readonly Stopwatch _clock = Stopwatch.StartNew();
     readonly List<double> _errors = [];
@@ -95,12 +97,13 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
         Ending ending = Quadratic(g, gamma, StageError * problem.Mass);
         if (ending is Ending.Cancelled or Ending.StepLimit)
             return ending;
-        double[]? before = null;
-        for (double sigma = gamma; ; sigma /= Factor)
+        SparseMatrix? centre = null;
+        double sigma = gamma;
+        for (int round = 0; round < MostRounds; round++)
         {
-            if (!Follow(ref before, gamma, sigma, most))
+            if (!Enter(gamma, sigma, most, centre))
                 return Ending.Cancelled;
-            ending = Run(Math.Max(Wanted, Math.Min(StageError, sigma / gamma) * 1e-2 * problem.Mass));
+            ending = Run(Math.Max(Wanted, StageError * sigma / gamma * problem.Mass));
             if (ending is Ending.Cancelled or Ending.StepLimit)
                 return ending;
             if (At.Tied.Count == 0)
@@ -113,29 +116,32 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
                 if (ending == Ending.Cancelled || (ending == Ending.Converged && At.Tied.Count == 0))
                     return ending;
                 _ascent.Start(smooth);
+                if (!Enter(gamma, sigma, most, centre))
+                    return Ending.Cancelled;
             }
-            else if (At.Error <= Wanted && isCertified(this))
+            else if (isCertified(this))
             {
-                return Ending.Converged;
+                ending = Run(Wanted);
+                if (ending is Ending.Cancelled or Ending.StepLimit || (ending == Ending.Converged && isCertified(this)))
+                    return ending;
             }
-            if (sigma < LeastSmoothing * gamma)
-                return Ending.Stalled;
+            centre = At.ToMatrix();
+            sigma = Math.Max(LeastSmoothing * gamma, sigma / Factor);
         }
+        return Ending.Stalled;
     }
 
     /// <summary>
-    /// Enters the next stage along the path: g is piecewise linear in γ and in σ, so that the line through the last two answers is right as long as heads and tails stay what they are.
+    /// Enters the next stage along the path: g is piecewise linear in γ, so that the line through the last two answers is right as long as the support stays what it is.
     /// </summary>
     /// <param name="before">The answer before the last; null for none. Receives the last one.</param>
     /// <param name="gamma">γ of the stage.</param>
-    /// <param name="sigma">σ of the stage.</param>
-    /// <param name="most">k.</param>
-    bool Follow(ref double[]? before, double gamma, double sigma = 0, int most = int.MaxValue)
+    bool Follow(ref double[]? before, double gamma)
     {
         double[] last = [.. G];
         double[]? line = before;
         before = last;
-        if (!Enter(gamma, sigma, most))
+        if (!Enter(gamma))
             return false;
         if (line is null)
             return true;
@@ -143,15 +149,16 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
         for (int j = 0; j < line.Length; j++)
             line[j] = last[j] + ((last[j] - line[j]) / Factor); // from 16 over 4 to 1: a quarter of the last move again
         _ascent.Start(line);
-        if (!Enter(gamma, sigma, most))
+        if (!Enter(gamma))
             return false;
         if (At.Error < here)
             return true;
         _ascent.Start(last);
-        return Enter(gamma, sigma, most);
+        return Enter(gamma);
     }
 
-    bool Enter(double gamma, double sigma = 0, int most = int.MaxValue) => _ascent.Enter(gamma, sigma, most, cancellation);
+    bool Enter(double gamma, double sigma = 0, int most = int.MaxValue, SparseMatrix? centre = null) =>
+        _ascent.Enter(gamma, sigma, most, centre, cancellation);
 
     Ending Run(double tolerance, int steps = int.MaxValue)
     {
