@@ -30,7 +30,9 @@ internal static class SparseObjective
     public static double UpperBound(Regularizer regularizer, SparseMatrix plan)
     {
         double value = Value(regularizer, plan);
-        return value + (16 * Unit * (plan.Rows + plan.Columns + 16) * value);
+        // Sums of squares are compensated, those inside the norms of groups are not.
+        double roundings = regularizer is GroupLassoRegularizer ? plan.Rows + 16 : 16;
+        return value + (roundings * Unit * value);
     }
 
     /// <summary>An upper bound of <c>Σ D(X)</c>, <c>X_ij = f_i + g_j − C_ij</c>: what the dual gives back.</summary>
@@ -74,8 +76,7 @@ internal static class SparseObjective
             },
             _ => { }
         );
-        double sum = Summation.Sum(parts);
-        return sum * (1 + (16 * Unit * (length + 16)));
+        return Summation.Sum(parts) * (1 + (16 * Unit));
     }
 
     /// <summary><c>[f + g − C]</c>, rounded up; 0 where a potential is −∞ or the pair is forbidden.</summary>

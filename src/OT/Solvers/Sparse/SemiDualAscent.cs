@@ -77,7 +77,6 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
             // Where the value can hardly tell, less error is better as long as the value does not fall by more than its rounding.
             bool blind = model <= BlindFactor * rounding && gain >= -rounding && _trial.Error < At.Error;
             bool better = blind || (gain >= 1e-3 * model && gain > 0);
-            if (Environment.GetEnvironmentVariable("OTDBG") is not null) Console.WriteLine($"  {_terms} step {Steps} damp {_damping:E1} model {model:E3} gain {gain:E3} round {rounding:E1} err {At.Error:E3} -> {_trial.Error:E3} S {At.SemiDual.Value:G17}");
             if (better)
             {
                 (_g, _next) = (_next, _g);

@@ -26,10 +26,13 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
     /// <summary>Steps on the problem itself, without smoothing, before its kinks are taken to be in the way.</summary>
     const int ExactSteps = 30;
 
-    /// <summary>Smoothing does not fall below this share of γ: measured from the plan before, it does no harm, and Newton's systems stay well conditioned.</summary>
+    /// <summary>Smoothing stays at this share of γ: measured from the plan before, it does no harm, and Newton's systems stay well conditioned.</summary>
     const double LeastSmoothing = 0.02;
 
-    const int MostRounds = 200;
+    /// <summary>Rounds after which it falls on all the same, for the rare problem whose plans creep.</summary>
+    const int PatientRounds = 20;
+
+    const int MostRounds = 60;
 
     readonly Stopwatch _clock = Stopwatch.StartNew();
     readonly List<double> _errors = [];
@@ -98,12 +101,12 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
         if (ending is Ending.Cancelled or Ending.StepLimit)
             return ending;
         SparseMatrix? centre = null;
-        double sigma = gamma;
-        for (int round = 0; round < MostRounds; round++)
+        (double sigma, double tolerance) = (gamma, StageError * problem.Mass);
+        for (int round = 0; round < MostRounds; round++, tolerance /= Factor)
         {
             if (!Enter(gamma, sigma, most, centre))
                 return Ending.Cancelled;
-            ending = Run(Math.Max(Wanted, StageError * sigma / gamma * problem.Mass));
+            ending = Run(Math.Max(Wanted, tolerance));
             if (ending is Ending.Cancelled or Ending.StepLimit)
                 return ending;
             if (At.Tied.Count == 0)
@@ -126,7 +129,7 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
                     return ending;
             }
             centre = At.ToMatrix();
-            sigma = Math.Max(LeastSmoothing * gamma, sigma / Factor);
+            sigma = round < PatientRounds ? Math.Max(LeastSmoothing * gamma, sigma / Factor) : Math.Max(1e-7 * gamma, sigma / 2);
         }
         return Ending.Stalled;
     }
