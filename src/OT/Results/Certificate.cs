@@ -173,7 +173,7 @@ public sealed class Certificate
         if (isSparse)
         {
             penalty = SparseObjective.Value(problem.Regularizer, plan.ToSparse());
-            value += SparseObjective.UpperBound(problem.Regularizer, feasible.ToSparse());
+            value += SparseObjective.UpperBound(problem.Regularizer, feasible.ToSparse(), objective.Missed(rounded));
         }
         double? hard = wantsHardDual ? objective.HardDual(fHard!, rounded.GTransform) : null;
         double? dual =

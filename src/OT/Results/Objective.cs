@@ -25,12 +25,8 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
         // What is still missing at the hard marginals could be shipped, and what is too much taken back, at the largest cost. Where pairs are forbidden it may
         // have to go a long way round: n + m − 1 pairs at most, for a shortest one visits no bin twice.
         double pairs = plan.SawForbidden ? a.Length + b.Length : 2;
-        double mass = Summation.Sum(plan.RowSums);
-        double missed = 0;
-        if (problem.PenaltyA.IsExact)
-            missed += Summation.L1Distance(plan.RowSums, a) + (32 * Unit * _massA);
-        if (problem.PenaltyB.IsExact)
-            missed += Summation.L1Distance(plan.ColumnSums, b) + (32 * Unit * _massB);
+        double mass = Summation.Sum(plan.RowSums),
+            missed = Missed(plan);
         double cost = plan.Cost + (pairs * plan.MaxCost * missed) + (8 * Unit * plan.MaxCost * mass);
 
         (double entropy, double entropySize) = Entropy(plan);
@@ -38,6 +34,17 @@ internal sealed class Objective(LinearProblem problem, double[] a, double[] b, d
         (double penaltyB, double sizeB) = Penalty(problem.PenaltyB, plan.ColumnSums, b);
         double relative = (16 * Unit) + (missed == 0 ? 0 : 4 * missed / mass);
         return (cost, cost + entropy + penaltyA + penaltyB + (relative * (entropySize + sizeA + sizeB)));
+    }
+
+    /// <summary>What the hard marginals of a plan may still miss, rounding of its sums included.</summary>
+    public double Missed(PlanScan plan)
+    {
+        double missed = 0;
+        if (problem.PenaltyA.IsExact)
+            missed += Summation.L1Distance(plan.RowSums, a) + (32 * Unit * _massA);
+        if (problem.PenaltyB.IsExact)
+            missed += Summation.L1Distance(plan.ColumnSums, b) + (32 * Unit * _massB);
+        return missed;
     }
 
     /// <summary>The dual without entropy at f̃ and its transform g̃, less its rounding error.</summary>

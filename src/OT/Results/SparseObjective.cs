@@ -26,14 +26,29 @@ internal static class SparseObjective
             _ => 0,
         };
 
-    /// <summary>The same, raised by what rounding may hide.</summary>
-    public static double UpperBound(Regularizer regularizer, SparseMatrix plan)
+    /// <summary>The same, raised by what rounding may hide, and by what moving <paramref name="missed"/> more mass to its place can add.</summary>
+    /// <remarks>Every norm N of a line is at most the line's mass, and <c>(N + δ)² ≤ N² + 2Nδ + δ²</c> for a change of mass δ; the norm of a group changes by no more than δ.</remarks>
+    public static double UpperBound(Regularizer regularizer, SparseMatrix plan, double missed)
     {
-        double value = Value(regularizer, plan);
+        double value = Value(regularizer, plan),
+            mass = Summation.Sum(plan.Values),
+            moved = 2 * missed; // taken here, put there
+        double added = 0.5 * Gamma(regularizer) * moved * ((2 * mass) + moved);
+        if (regularizer is GroupLassoRegularizer lasso)
+            added += lasso.Gamma * lasso.Mu * moved;
         // Sums of squares are compensated, those inside the norms of groups are not.
         double roundings = regularizer is GroupLassoRegularizer ? plan.Rows + 16 : 16;
-        return value + (roundings * Unit * value);
+        return value + added + (roundings * Unit * (value + added));
     }
+
+    static double Gamma(Regularizer regularizer) =>
+        regularizer switch
+        {
+            QuadraticRegularizer quadratic => quadratic.Gamma,
+            GroupLassoRegularizer lasso => lasso.Gamma,
+            SparsityRegularizer sparsity => sparsity.Gamma,
+            _ => 0,
+        };
 
     /// <summary>An upper bound of <c>Σ D(X)</c>, <c>X_ij = f_i + g_j − C_ij</c>: what the dual gives back.</summary>
     /// <param name="regularizer">The regulariser.</param>

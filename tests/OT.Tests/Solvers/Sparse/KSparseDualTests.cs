@@ -87,7 +87,8 @@ public class KSparseDualTests
                     Approx.True(result.Value >= certificate.DualValue - (1e-6 * size), "below its bound");
                 if (result.Ties.IsEmpty)
                     Approx.AtMost(result.MarginalError, 2e-8, "marginal error without ties");
-            }
+            },
+            fullCount: 2000
         );
 
     [Fact]

@@ -96,7 +96,8 @@ public class QuadraticDualTests
                             Approx.Equal(Math.Max(0, x), gamma * masses[j], 1e-13 * (size + Math.Abs(x) + Math.Abs(result.Potentials.F[i])), "KKT");
                     }
                 }
-            }
+            },
+            fullCount: 3000
         );
 
     [Fact]
@@ -131,7 +132,7 @@ public class QuadraticDualTests
         Law.Check(
             Cases.Of(9, CaseKind.Plain, CaseKind.ZeroWeights, CaseKind.Duplicates, CaseKind.SignedCost, CaseKind.Forbidden),
             drawn => laws.Balanced[law](drawn.Exact() with { Regularizer = Regularizer.Quadratic(Math.Pow(10, drawn.Seed % 3)) }),
-            fullCount: 2000
+            fullCount: 1000
         );
     }
 
@@ -184,7 +185,7 @@ public class QuadraticDualTests
                 }
             },
             quickCount: 50,
-            fullCount: 2000
+            fullCount: 1000
         );
 
     [Fact]
