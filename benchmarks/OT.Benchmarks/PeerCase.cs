@@ -59,7 +59,10 @@ sealed class PeerCase
         MarginalPenalty penalty = Numbers.Rho > 0 ? MarginalPenalty.KullbackLeibler(Numbers.Rho) : MarginalPenalty.Exact;
         return new LinearProblem(geometry, A, B)
         {
-            Regularizer = Numbers.Epsilon > 0 ? Regularizer.Entropy(Epsilon.Absolute(Numbers.Epsilon)) : Regularizer.None,
+            Regularizer =
+                Numbers.Kind == "quadratic" ? Regularizer.Quadratic(Numbers.Epsilon)
+                : Numbers.Epsilon > 0 ? Regularizer.Entropy(Epsilon.Absolute(Numbers.Epsilon))
+                : Regularizer.None,
             PenaltyA = penalty,
             PenaltyB = penalty,
         };
@@ -141,4 +144,4 @@ sealed class PeerCase
 }
 
 /// <summary>The numbers of a case: ε and ρ in cost units, 0 where there are none; the power p of the distance; the L1 error to be reached.</summary>
-sealed record CaseNumbers(double Epsilon, double Rho, double Power, double Tolerance);
+sealed record CaseNumbers(string Kind, double Epsilon, double Rho, double Power, double Tolerance);

@@ -6,6 +6,7 @@ using OT.Pairwise;
 using OT.Results;
 using OT.Solvers.Entropic;
 using OT.Solvers.Exact;
+using OT.Solvers.Sparse;
 
 namespace OT.Benchmarks;
 
@@ -16,7 +17,7 @@ namespace OT.Benchmarks;
 static class PeerTimings
 {
     const string Usage =
-        "usage: peers sinkhorn|batch|pairwise|network-simplex|assignment|univariate|univariate-distance|sliced FOLDER REPEATS BUDGET_SECONDS THREADS";
+        "usage: peers sinkhorn|quadratic|batch|pairwise|network-simplex|assignment|univariate|univariate-distance|sliced FOLDER REPEATS BUDGET_SECONDS THREADS";
 
     public static int Run(string[] args)
     {
@@ -35,6 +36,9 @@ static class PeerTimings
             method switch
             {
                 "sinkhorn" => Compared(Transport.Solve(input.Problem(), new SinkhornOptions { Tolerance = tolerance }, backend)),
+                "quadratic" => Compared(
+                    new QuadraticDual(new() { Tolerance = tolerance, Threads = threads }).Solve(input.Problem())
+                ),
                 "batch" => Of(new SinkhornBatch(new() { Tolerance = tolerance }, threads).Solve(input.Batch())),
                 "pairwise" => Of(new PairwiseDistances(new() { Tolerance = tolerance, Threads = threads }).Solve(input.Pairs())),
                 "network-simplex" => Compared(new NetworkSimplex().Solve(input.Problem())),

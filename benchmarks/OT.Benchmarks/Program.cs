@@ -9,6 +9,8 @@ if (args is ["backends", .. var backendArguments])
     return BackendTimings.Run(backendArguments);
 if (args is ["native", .. var nativeArguments])
     return NativeRatios.Run(nativeArguments);
+if (args is ["sparse", .. var sparseArguments])
+    return SparseRatios.Run(sparseArguments);
 if (args is ["blas", .. var blasArguments])
     return BlasRatios.Run(blasArguments);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, new BenchmarkSettings());

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times other libraries beside OT: the same input files, the same stopping rule, one run, one table.
 
-    python3 benchmarks/peers/run.py --ot PATH-TO-OT [--rows sinkhorn,points,papers,unbalanced,batch,pairwise,exact,line,sliced] [--short] [--repeats 5]
+    python3 benchmarks/peers/run.py --ot PATH-TO-OT [--rows sinkhorn,points,papers,unbalanced,quadratic,batch,pairwise,exact,line,sliced] [--short] [--repeats 5]
 
 Needs numpy over OpenBLAS or MKL, scipy and POT in the Python that runs it, and a Release build of benchmarks/OT.Benchmarks. Writes peers.md and peers.csv to
 benchmarks/results/<machine>/.
@@ -36,6 +36,7 @@ OURS = {
     "points": ["sinkhorn"],
     "papers": ["sinkhorn"],
     "unbalanced": ["sinkhorn"],
+    "quadratic": ["quadratic"],
     "batch": ["batch"],
     "pairwise": ["pairwise"],
     "exact": ["network-simplex", "assignment"],
@@ -235,6 +236,8 @@ this run, N being the ratio of the two once measured side by side on inputs of t
 `unbalanced` has masses 1 and 1.3. POT's entropy is relative to the constant 1, ours to a x b: with C + epsilon (log a + log b) for C the problems are the
 same. Both plans are compared entry by entry with that of plain iterations to rounding: "L1 error" is the sum of all differences, and both solvers' thresholds are
 set so that it is at most 1e-9.
+
+`quadratic` adds gamma/2 |P|^2 to costs of which the largest is 1; we stop at an L1 error of 1e-8, POT at a threshold of its objective that leaves the error of its row.
 
 Peak memory is that of the whole process, runtime and input included.
 """

@@ -9,6 +9,7 @@ using OT.Results;
 using OT.Solvers.Convex;
 using OT.Solvers.Entropic;
 using OT.Solvers.Exact;
+using OT.Solvers.Sparse;
 
 namespace OT.Cli;
 
@@ -63,7 +64,10 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
 
         console.Progress.Phase = "solving";
         long start = Stopwatch.GetTimestamp();
-        LinearProblem problem = _problem = input.Build(entropic);
+        LinearProblem problem = input.Build(entropic);
+        if (asked is "quadratic" or "k-sparse")
+            problem = problem with { Regularizer = SparseRegularizer(asked, problem) };
+        _problem = problem;
         TransportMethod method = MethodOf(asked, problem, backend, precision, out string why);
         if (method == TransportMethod.Assignment && problem.A.Count != problem.B.Count)
             throw new InputException(
@@ -97,7 +101,11 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
                 : result.Backend.Length > 0 ? result.Backend
                 : backend.Name,
             Precision = entropic ? TransportArguments.NameOf(precision) : "double",
-            Threads = onBackend ? backend.Threads : 1,
+            Threads =
+                onBackend ? backend.Threads
+                : method is TransportMethod.QuadraticDual or TransportMethod.KSparseDual
+                    ? (int)(parse.GetValue(arguments.Threads) ?? Environment.ProcessorCount)
+                : 1,
             Rows = problem.Geometry.Rows,
             Columns = problem.Geometry.Columns,
             Seconds = seconds,
@@ -263,6 +271,32 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
                 greedy = greedy with { MaxIterations = (int)sweeps };
             return new Greenkhorn(greedy).Solve(problem, console.Cancellation);
         }
+        if (method is TransportMethod.QuadraticDual)
+        {
+            var quadratic = new QuadraticOptions
+            {
+                Tolerance = Tolerance,
+                TimeLimit = TimeLimit,
+                Progress = _trace,
+                Threads = (int?)parse.GetValue(arguments.Threads),
+            };
+            if (parse.GetValue(arguments.MaxIterations) is { } steps)
+                quadratic = quadratic with { MaxIterations = (int)steps };
+            return new QuadraticDual(quadratic).Solve(problem, console.Cancellation);
+        }
+        if (method is TransportMethod.KSparseDual)
+        {
+            var limited = new KSparseOptions
+            {
+                Tolerance = Tolerance,
+                TimeLimit = TimeLimit,
+                Progress = _trace,
+                Threads = (int?)parse.GetValue(arguments.Threads),
+            };
+            if (parse.GetValue(arguments.MaxIterations) is { } steps)
+                limited = limited with { MaxIterations = (int)steps };
+            return new KSparseDual(limited).Solve(problem, console.Cancellation).Limited;
+        }
         var exact = new ExactOptions { TimeLimit = TimeLimit, Progress = _trace };
         if (parse.GetValue(arguments.MaxIterations) is { } limit)
             exact = exact with { MaxIterations = (int)limit };
@@ -293,22 +327,30 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
         {
             "auto" => strength,
             "sinkhorn" or "sparse-newton" or "greenkhorn" => true,
-            "exact" or "network-simplex" or "assignment" or "univariate" or "mirror-sinkhorn" => false,
+            "exact" or "network-simplex" or "assignment" or "univariate" or "mirror-sinkhorn" or "quadratic" or "k-sparse" => false,
             _ => throw new InputException(
-                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn."
+                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn, quadratic, k-sparse."
             ),
         };
         if (!entropic)
         {
             Option[] strengths = [arguments.Epsilon, arguments.EpsilonScale];
             // Mirror Sinkhorn runs on a back end, for the exact problem.
-            bool mirror = name is "mirror-sinkhorn";
-            Option[] others = mirror ? [.. SinkhornsOwn.Except([arguments.Threads, arguments.Backend])] : SinkhornsOwn;
+            bool mirror = name is "mirror-sinkhorn",
+                sparse = name is "quadratic" or "k-sparse";
+            Option[] others =
+                mirror ? [.. SinkhornsOwn.Except([arguments.Threads, arguments.Backend])]
+                : sparse ? [.. SinkhornsOwn.Except([arguments.Threads])]
+                : SinkhornsOwn;
             Refuse(
                 [.. strengths, .. others],
-                $"{(mirror ? name : "an exact method")}: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
+                $"{(mirror || sparse ? name : "an exact method")}: give --method sinkhorn{(name is "auto" ? ", or --epsilon" : "")}."
             );
         }
+        if (name is not ("quadratic" or "k-sparse"))
+            Refuse([arguments.Gamma], $"{name}: give --method quadratic or k-sparse.");
+        if (name is not "k-sparse")
+            Refuse([arguments.K, arguments.Axis], $"{name}: give --method k-sparse.");
         if (name is "greenkhorn")
             Refuse(SinkhornsOwn, "greenkhorn: give --method sinkhorn.");
         if (name is "sparse-newton")
@@ -334,6 +376,27 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
                     throw new InputException($"{option.Name} {string.Join(' ', given)} means nothing for {rest}");
             }
         }
+    }
+
+    Regularizer SparseRegularizer(string method, LinearProblem problem)
+    {
+        double gamma =
+            parse.GetValue(arguments.Gamma) ?? throw new InputException($"--method {method}: --gamma is missing: how strong is the quadratic term?");
+        if (method is "quadratic")
+            return Regularizer.Quadratic(gamma);
+        long most = parse.GetValue(arguments.K) ?? throw new InputException("--method k-sparse: --k is missing: how many entries may a column have?");
+        SparseAxis axis = (parse.GetValue(arguments.Axis) ?? "columns") switch
+        {
+            "columns" => SparseAxis.Columns,
+            "rows" => SparseAxis.Rows,
+            var other => throw new InputException($"--axis {other}: not known: there are columns and rows."),
+        };
+        int length = axis == SparseAxis.Columns ? problem.A.Count : problem.B.Count;
+        return most <= length
+            ? Regularizer.Sparsity(gamma, (int)most, axis)
+            : throw new InputException(
+                $"--k {most}: a {(axis == SparseAxis.Columns ? "column" : "row")} has {length} entries: give no more than that."
+            );
     }
 
     Option[] SinkhornsOwn =>
@@ -365,6 +428,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
             "mirror-sinkhorn" => TransportMethod.MirrorSinkhorn,
             "sparse-newton" => TransportMethod.SparseNewton,
             "greenkhorn" => TransportMethod.Greenkhorn,
+            "quadratic" => TransportMethod.QuadraticDual,
+            "k-sparse" => TransportMethod.KSparseDual,
             "univariate" => TransportMethod.Univariate,
             "assignment" => TransportMethod.Assignment,
             _ => TransportMethod.NetworkSimplex,
@@ -380,6 +445,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
             TransportMethod.MirrorSinkhorn => "mirror-sinkhorn",
             TransportMethod.SparseNewton => "sparse-newton",
             TransportMethod.Greenkhorn => "greenkhorn",
+            TransportMethod.QuadraticDual => "quadratic",
+            TransportMethod.KSparseDual => "k-sparse",
             TransportMethod.Univariate => "univariate",
             TransportMethod.Assignment => "assignment",
             _ => "network-simplex",

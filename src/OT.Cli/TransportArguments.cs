@@ -50,7 +50,7 @@ sealed class TransportArguments
     public readonly Option<string?> Method = Text(
         "--method",
         "NAME",
-        "auto (default), exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn. auto is sinkhorn with --epsilon or --rho-*, else exact."
+        "auto (default), exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn, quadratic, k-sparse. auto is sinkhorn with --epsilon or --rho-*, else exact."
     );
     public readonly Option<double?> Epsilon = Positive(
         "--epsilon",
@@ -62,6 +62,13 @@ sealed class TransportArguments
         "SCALE",
         "absolute (default), mean, median, max, std: what --epsilon multiplies."
     );
+    public readonly Option<double?> Gamma = Positive(
+        "--gamma",
+        "G",
+        "Strength of the quadratic term G/2 |P|^2 of quadratic and k-sparse, in cost units per mass."
+    );
+    public readonly Option<long?> K = Whole("--k", "K", 1, int.MaxValue, "Entries that k-sparse allows in each column at most, or in each row.");
+    public readonly Option<string?> Axis = Text("--axis", "NAME", "columns (default) or rows: the lines that --k limits.");
     public readonly Option<double?> RhoSource = Positive(
         "--rho-source",
         "V",
@@ -92,7 +99,7 @@ sealed class TransportArguments
         "N",
         0,
         int.MaxValue,
-        "Iterations at most; 10000 for sinkhorn, 1000 for mirror-sinkhorn and no limit for exact methods when left out."
+        "Iterations at most; 10000 for sinkhorn, 1000 for mirror-sinkhorn, 2000 steps for quadratic and k-sparse, and no limit for exact methods when left out."
     );
     public readonly Option<double?> TimeLimit = Positive("--time-limit", "SECONDS", "Wall-clock time of the solve at most.");
     public readonly Option<string?> Backend = Text("--backend", "NAME", "auto (default), or a name that 'ot backends' lists.");
@@ -197,6 +204,9 @@ sealed class TransportArguments
             Option option in (ReadOnlySpan<Option>)
                 [
                     Method,
+                    Gamma,
+                    K,
+                    Axis,
                     MaxIterations,
                     TimeLimit,
                     Backend,

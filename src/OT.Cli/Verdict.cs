@@ -51,7 +51,14 @@ sealed record Verdict(Standing Standing, string Text)
         if (!double.IsFinite(certificate.PlanTransportCost))
             return Refused($"the plan puts mass on forbidden pairs, or its cost overflows");
         double mass = Math.Max(problem.A.Mass, problem.B.Mass);
-        double epsilon = problem.Regularizer is EntropyRegularizer entropy ? entropy.Epsilon.Resolve(problem.Geometry) : 0;
+        double epsilon = problem.Regularizer switch
+        {
+            EntropyRegularizer entropy => entropy.Epsilon.Resolve(problem.Geometry),
+            // A quadratic term of strength γ changes potentials by γ times a mass.
+            QuadraticRegularizer quadratic => quadratic.Gamma * mass,
+            SparsityRegularizer sparsity => sparsity.Gamma * mass,
+            _ => 0,
+        };
         double size = Math.Abs(certificate.PlanValue);
         double scale = Math.Max((problem.Geometry.MagnitudeBound + (epsilon * Math.Max(mass, 1))) * mass, size);
         if (value is { } reported && !(Math.Abs(reported - certificate.PlanValue) <= (Rounding + tolerance) * scale))
@@ -65,7 +72,14 @@ sealed record Verdict(Standing Standing, string Text)
                 : Open($"unbounded: the run stopped early; the plan misses its marginals by {certificate.MarginalError:G3}");
         }
         if (!(certificate.MarginalError <= ((tolerance * (1 + Rounding)) + Rounding) * mass))
-            return Refused($"the plan misses its marginals by {certificate.MarginalError:G3}");
+        {
+            // A tie at rank k: the solver found no plan on the entries it kept, and says so.
+            return problem.Regularizer is SparsityRegularizer limited && certificate.Gap is { } rest
+                ? Open(
+                    $"bounded: with at most {limited.MaxNonZeros} entries a line the plan misses its marginals by {certificate.MarginalError:G3}; made feasible with more of them, another may be better by {Math.Max(rest, 0):G3}"
+                )
+                : Refused($"the plan misses its marginals by {certificate.MarginalError:G3}");
+        }
         if (certificate.Gap is not { } gap)
             return new Verdict(Standing.Feasible, "feasible: without potentials there is no bound");
         if (!double.IsFinite(gap))
@@ -81,6 +95,8 @@ sealed record Verdict(Standing Standing, string Text)
         // A total variation charges ρ for what is missed.
         if (problem.PenaltyA.IsTotalVariation || problem.PenaltyB.IsTotalVariation)
             error += certificate.MarginalError * (Finite(problem.PenaltyA) + Finite(problem.PenaltyB));
+        if (problem.Regularizer is SparsityRegularizer)
+            error += tolerance * size; // the relaxation is solved to that
         // What is far from the value itself is never called optimal.
         double allowed = underflow + Math.Min(rounding + penalty + error + (Rounding * size), Math.Max(rounding, Notable * size));
         return gap <= allowed

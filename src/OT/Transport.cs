@@ -7,6 +7,7 @@ using OT.Results;
 using OT.Solvers;
 using OT.Solvers.Entropic;
 using OT.Solvers.Exact;
+using OT.Solvers.Sparse;
 
 namespace OT;
 
@@ -69,6 +70,7 @@ public static class Transport
                 limit
             ),
             TransportMethod.Greenkhorn => Greenkhorn.OwnBytes(problem.Geometry),
+            TransportMethod.QuadraticDual or TransportMethod.KSparseDual => SparseProblem.Bytes(problem),
             _ => ExactBytes(problem, method),
         };
         if (bytes > limit)
@@ -88,7 +90,7 @@ public static class Transport
 
     /// <summary>Solves a linear problem by the solver that <see cref="Choose"/> names; <see cref="SolverResult.Why"/> repeats the reason.</summary>
     /// <param name="problem">The problem.</param>
-    /// <param name="options"><see cref="SinkhornOptions"/> for problems with entropy, <see cref="ExactOptions"/> for others; their defaults when left out.</param>
+    /// <param name="options"><see cref="SinkhornOptions"/> for problems with entropy, <see cref="QuadraticOptions"/> and <see cref="KSparseOptions"/> for those regularisers, <see cref="ExactOptions"/> for others; their defaults when left out.</param>
     /// <param name="backend">Where an entropic solve runs, left undisposed; managed when left out. Exact solvers need none.</param>
     /// <param name="memoryLimit">Bytes that may be taken beyond the problem; the memory of the machine when left out.</param>
     /// <param name="cancellation">Stops the solver, which then returns its last usable iterate.</param>
@@ -114,6 +116,13 @@ public static class Transport
                 problem,
                 cancellation
             ),
+            TransportMethod.QuadraticDual => new QuadraticDual(Options<QuadraticOptions>(options, choice)).Solve(
+                problem,
+                cancellation
+            ),
+            TransportMethod.KSparseDual => new KSparseDual(Options<KSparseOptions>(options, choice))
+                .Solve(problem, cancellation)
+                .Limited,
             TransportMethod.Univariate => new Univariate(Options<ExactOptions>(options, choice)).Solve(problem, cancellation),
             TransportMethod.Assignment => new Assignment(Options<ExactOptions>(options, choice)).Solve(problem, cancellation),
             _ => new NetworkSimplex(Options<ExactOptions>(options, choice)).Solve(problem, cancellation),
@@ -263,6 +272,10 @@ public static class Transport
     {
         if (Sinkhorn.Supports(problem))
             return (TransportMethod.Sinkhorn, WhySinkhorn(problem));
+        if (QuadraticDual.Supports(problem))
+            return (TransportMethod.QuadraticDual, "the regulariser is quadratic: Newton's method on the dual, with a sparse plan");
+        if (KSparseDual.Supports(problem))
+            return (TransportMethod.KSparseDual, "the entries of each line are limited");
         if (!problem.IsBalanced)
             throw new NotSupportedException(
                 "Penalised marginals are solved with entropy: set Regularizer = Regularizer.Entropy(...)."

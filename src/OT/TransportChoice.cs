@@ -23,6 +23,12 @@ public enum TransportMethod
 
     /// <summary><see cref="Solvers.Convex.MirrorSinkhorn"/>, where it is asked for by name.</summary>
     MirrorSinkhorn,
+
+    /// <summary><see cref="Solvers.Sparse.QuadraticDual"/>, for the quadratic and group lasso regularisers.</summary>
+    QuadraticDual,
+
+    /// <summary><see cref="Solvers.Sparse.KSparseDual"/>, for a limit on the entries of each line; the answer is the plan within it.</summary>
+    KSparseDual,
 }
 
 /// <summary>Which solver fits a problem, and why.</summary>

@@ -70,13 +70,16 @@ internal sealed class KSparseRun(
         string account = run.Account;
         if (ties.Length > 0)
         {
-            (SparseMatrix? repaired, string how) = Repair(plan, stop);
+            (SparseMatrix? repaired, string how) = Repair(plan, relaxed, stop);
             plan = repaired ?? plan;
             account = $"{account} {ties.Length} {(_byColumns ? "columns" : "rows")} are tied at rank {limit.MaxNonZeros}: {how}";
         }
-        var sparse = new SparsePlan(Back(plan));
-        (double[] rows, double[] columns) = sparse.Marginals();
         var whole = new SparseProblem(problem);
+        Potentials potentials = _byColumns
+            ? Potentials.Centred(turned.G.ToArray(), turned.F.ToArray(), problem.A, problem.B)
+            : turned;
+        TransportResult Of(SparseMatrix masses) =>
+            whole.Answer(status, run.Steps, run.Errors, Back(masses), potentials, account);
         return new KSparseResult
         {
             Problem = problem,
@@ -85,20 +88,10 @@ internal sealed class KSparseRun(
             Errors = [.. run.Errors],
             Backend = "managed",
             Message = account,
-            Plan = sparse,
-            Relaxed = whole.Answer(
-                status,
-                run.Steps,
-                run.Errors,
-                Back(relaxed),
-                _byColumns ? Potentials.Centred(turned.G.ToArray(), turned.F.ToArray(), problem.A, problem.B) : turned,
-                run.Account
-            ),
+            Limited = Of(plan),
+            Relaxed = Of(relaxed),
             Ties = [.. ties],
-            TransportCost = _turned.Cost(plan),
-            RegularizerValue = 0.5 * limit.Gamma * Summation.Dot(plan.Values, plan.Values),
             DualValue = exact.SemiDual.Value,
-            MarginalError = Summation.L1Distance(rows, whole.A) + Summation.L1Distance(columns, whole.B),
         };
     }
 
@@ -123,31 +116,40 @@ internal sealed class KSparseRun(
         return new SparseMatrix(relaxed.Rows, relaxed.Columns, starts, [.. columns], [.. values]);
     }
 
-    /// <summary>The best plan on the entries kept, where one exists.</summary>
-    (SparseMatrix? Plan, string How) Repair(SparseMatrix kept, CancellationToken stop)
+    /// <summary>The best plan on the entries kept; where there is none, on those of an exact plan within the relaxation's support, which is a forest and may keep to k a row.</summary>
+    (SparseMatrix? Plan, string How) Repair(SparseMatrix kept, SparseMatrix relaxed, CancellationToken stop)
     {
-        var costs = new double[kept.NonZeros];
-        for (int i = 0; i < kept.Rows; i++)
+        if (BestOn(kept, stop) is { } best)
+            return (best, "the plan is the best on the entries kept, and meets both marginals.");
+        TransportResult exact = new NetworkSimplex().Solve(On(relaxed), stop);
+        if (exact.Converged && exact.Plan.ToSparse() is var forest && Enumerable.Range(0, forest.Rows).All(i => forest.RowColumns(i).Length <= limit.MaxNonZeros))
         {
-            ReadOnlySpan<int> columns = kept.RowColumns(i);
-            for (int k = 0; k < columns.Length; k++)
-                costs[(int)kept.RowStarts[i] + k] = _turned.Geometry.Cost(i, columns[k]);
+            if (BestOn(forest, stop) is { } other)
+                return (other, "the plan is the best on the entries of an exact one, and meets both marginals.");
         }
-        var entries = new SparseCost(
-            new SparseMatrix(kept.Rows, kept.Columns, [.. kept.RowStarts], [.. kept.ColumnIndices], costs)
-        );
+        return (null, "no plan found on so few entries meets both marginals, and the plan misses one by its marginal error.");
+    }
+
+    /// <summary>The exact problem on the entries of a plan.</summary>
+    LinearProblem On(SparseMatrix entries)
+    {
+        var costs = new double[entries.NonZeros];
+        for (int i = 0; i < entries.Rows; i++)
+        {
+            ReadOnlySpan<int> columns = entries.RowColumns(i);
+            for (int k = 0; k < columns.Length; k++)
+                costs[(int)entries.RowStarts[i] + k] = _turned.Geometry.Cost(i, columns[k]);
+        }
+        var listed = new SparseMatrix(entries.Rows, entries.Columns, [.. entries.RowStarts], [.. entries.ColumnIndices], costs);
+        return new LinearProblem(new SparseCost(listed), _turned.Problem.A, _turned.Problem.B);
+    }
+
+    SparseMatrix? BestOn(SparseMatrix entries, CancellationToken stop)
+    {
         TransportResult best = new QuadraticDual(
             new QuadraticOptions { Tolerance = options.Tolerance, Threads = options.Threads }
-        ).Solve(
-            new LinearProblem(entries, _turned.Problem.A, _turned.Problem.B)
-            {
-                Regularizer = Regularizer.Quadratic(limit.Gamma),
-            },
-            stop
-        );
-        return best.Converged
-            ? (best.Plan.ToSparse(), "the plan is the best on the entries kept, and meets both marginals.")
-            : (null, "no plan on the entries kept meets both marginals, and the plan misses one by its marginal error.");
+        ).Solve(On(entries) with { Regularizer = Regularizer.Quadratic(limit.Gamma) }, stop);
+        return best.Converged ? best.Plan.ToSparse() : null;
     }
 
     SparseMatrix Back(SparseMatrix plan) => _byColumns ? plan.Transpose() : plan;
@@ -161,9 +163,8 @@ internal sealed class KSparseRun(
             Status = status,
             Iterations = 0,
             Message = message,
-            Plan = (SparsePlan)none.Plan,
+            Limited = none,
             Relaxed = none,
-            MarginalError = none.MarginalError,
         };
     }
 }

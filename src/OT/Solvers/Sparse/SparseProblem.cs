@@ -44,6 +44,16 @@ internal sealed class SparseProblem
     /// <summary>The costs, tabulated where that is quicker.</summary>
     public Geometry Geometry { get; }
 
+    /// <summary>Bytes of a solve beyond the problem: a table, or a transposed one, and supports of some tens of entries a bin, several of them at a time.</summary>
+    public static long Bytes(LinearProblem problem)
+    {
+        const long binBytes = 4096;
+        long pairs = (long)problem.Geometry.Rows * problem.Geometry.Columns;
+        bool turns = problem is { Regularizer: SparsityRegularizer { Axis: SparseAxis.Columns }, Geometry: not PointCloud };
+        long table = turns && sizeof(double) * pairs <= CostMatrix.TabulatedBytes ? sizeof(double) * pairs : CostMatrix.TableBytes(problem.Geometry);
+        return checked(table + (binBytes * ((long)problem.Geometry.Rows + problem.Geometry.Columns)));
+    }
+
     /// <summary>a.</summary>
     public double[] A { get; }
 

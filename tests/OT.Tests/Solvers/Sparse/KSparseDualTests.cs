@@ -120,7 +120,7 @@ public class KSparseDualTests
         KSparseResult result = s_solver.Solve(problem with { Regularizer = Regularizer.Sparsity(1, 1) });
         Assert.True(result.Converged, result.Message);
         Approx.AtMost(result.MarginalError, 1e-7, "marginal error");
-        Approx.Equal(new Assignment().Solve(problem).TransportCost, result.TransportCost, 1e-9, "cost");
+        Approx.Equal(new Assignment().Solve(problem).TransportCost, result.Limited.TransportCost, 1e-9, "cost");
     }
 
     [Fact]
