@@ -15,6 +15,10 @@ public sealed class ManagedBackend : IBackend
 {
     const int MostThreads = 4096;
 
+    /// <summary>Largest costs that floats stream, with room for exponents and squares around them.</summary>
+    internal const double LeastSingle = 1e-24,
+        LargestSingle = 1e36;
+
     readonly RowBlocks _blocks;
     readonly int _width;
 
@@ -117,7 +121,9 @@ public sealed class ManagedBackend : IBackend
 
     /// <summary>What can be streamed: doubles where the costs are too large or too small for floats, whatever was asked for.</summary>
     internal static Precision Streamed(Geometry geometry, Precision asked) =>
-        asked != Precision.Float64 && geometry.MagnitudeBound is 0 or (>= 1e-24 and <= 1e36) ? asked : Precision.Float64;
+        asked != Precision.Float64 && geometry.MagnitudeBound is 0 or (>= LeastSingle and <= LargestSingle)
+            ? asked
+            : Precision.Float64;
 
     /// <summary>Ends the worker threads. Operators must not be used afterwards.</summary>
     public void Dispose() => _blocks.Dispose();
