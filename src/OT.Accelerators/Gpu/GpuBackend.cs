@@ -1,8 +1,10 @@
 using System.Globalization;
 using OT.Backends;
 using OT.Geometries;
+using OT.Numerics;
 using OT.Problems;
 using OT.Solvers.Entropic;
+using OT.Solvers.Exact;
 
 namespace OT.Accelerators.Gpu;
 
@@ -16,7 +18,7 @@ namespace OT.Accelerators.Gpu;
 /// <para>Costs that leave the range of floats are streamed in doubles, whatever is asked for; a device without doubles refuses them.</para>
 /// <para>Plans are made in doubles in both precisions where the device has doubles; of a matrix bound in float they are made from costs rounded to float.</para>
 /// </remarks>
-public abstract class GpuBackend : IBackend, IBatchBackend
+public abstract class GpuBackend : IBackend, IBatchBackend, ISlicingBackend
 {
     private protected GpuBackend(IGpuDevice device, long? memoryLimit)
     {
@@ -139,6 +141,17 @@ public abstract class GpuBackend : IBackend, IBatchBackend
         }
     }
 
+    /// <inheritdoc/>
+    ISliceSorter ISlicingBackend.BindSlices(Matrix x, Matrix y, int most)
+    {
+        RequireDoubles();
+        (long points, long direction) = GpuSlices.Bytes(x, y);
+        CheckRoom(points + direction, FormattableString.Invariant($"the sorting of {x.Rows} and {y.Rows} projections"));
+        long room = Math.Min(MemoryLimit, Device.TotalBytes - Device.AllocatedBytes) - points;
+        long fit = Math.Min(room, Device.LargestBuffer) / direction;
+        return new GpuSlices(Device, x, y, (int)Math.Clamp(fit, 1, most));
+    }
+
     /// <summary>How many problems, from the first on, fit into memory together.</summary>
     int PieceOf(ProblemBatch batch, ReadOnlySpan<int> problems)
     {
@@ -182,17 +195,28 @@ public abstract class GpuBackend : IBackend, IBatchBackend
     Precision Streamed(Geometry geometry, Precision asked)
     {
         Precision streamed = ManagedBackend.Streamed(geometry, asked);
-        if (streamed != Precision.Float64 || Device.HasDoubles)
-            return streamed;
-        throw new BackendException(
-            Device.Backend,
-            asked == Precision.Float64
-                ? $"'{Device.Name}' has no doubles, in which every solver makes its last pass: only operators bound in {nameof(Precision.Float32)} run there."
-                : string.Create(
+        if (streamed == Precision.Float64 && asked != Precision.Float64 && !Device.HasDoubles)
+        {
+            throw new BackendException(
+                Device.Backend,
+                string.Create(
                     CultureInfo.InvariantCulture,
                     $"the largest cost is {geometry.MagnitudeBound:G6}, floats hold costs from {ManagedBackend.LeastSingle:G1} to {ManagedBackend.LargestSingle:G1}, and '{Device.Name}' has no doubles: scale the costs."
                 )
-        );
+            );
+        }
+        if (streamed == Precision.Float64)
+            RequireDoubles();
+        return streamed;
+    }
+
+    void RequireDoubles()
+    {
+        if (!Device.HasDoubles)
+            throw new BackendException(
+                Device.Backend,
+                $"'{Device.Name}' has no doubles, in which every solver makes its last pass: only operators bound in {nameof(Precision.Float32)} run there."
+            );
     }
 
     BackendException Refuse(Geometry geometry)

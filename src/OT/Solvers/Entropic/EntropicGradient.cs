@@ -100,7 +100,8 @@ public sealed class EntropicGradient
         PointCloud cloud = CloudOf(result);
         if (result.Plan is not PotentialPlan plan || cloud.GroundCost is not GroundCost.SquaredEuclideanCost)
             return PointGradient.Contract(cloud, result.Plan.Row, wantsTarget, backend.Threads, cancellation);
-        using ICostOperator op = backend.Bind(cloud, cancellation: cancellation);
+        using AgreedToken stop = backend.Share.Agree(cancellation);
+        using ICostOperator op = backend.Bind(cloud, cancellation: stop.Token);
         return PointGradient.ByProducts(
             cloud,
             (vectors, products, transpose) =>
