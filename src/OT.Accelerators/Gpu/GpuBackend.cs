@@ -39,6 +39,8 @@ public abstract class GpuBackend : IBackend
     /// <summary>The geometry itself: a table would have to travel, and points are turned into costs faster than costs are read.</summary>
     public Geometry Prepare(Geometry geometry) => geometry;
 
+    long IBackend.TableBytes(Geometry geometry) => 0;
+
     /// <summary>Bytes of device memory that operators hold now.</summary>
     public long AllocatedBytes => Device.AllocatedBytes;
 
@@ -85,13 +87,14 @@ public abstract class GpuBackend : IBackend
             free = Device.TotalBytes - Device.AllocatedBytes;
         if (bytes > MemoryLimit || bytes > free)
         {
-            throw new BackendException(
-                Device.Backend,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"the operator needs {bytes:N0} bytes for {geometry.Rows} x {geometry.Columns}, more than {(bytes > MemoryLimit ? $"the limit of {MemoryLimit:N0}" : $"the {free:N0} of {Device.TotalBytes:N0} that '{Device.Name}' has left")}."
-                )
-            );
+            string limit =
+                bytes > MemoryLimit
+                    ? string.Create(CultureInfo.InvariantCulture, $"the limit of {MemoryLimit:N0}")
+                    : string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"the {free:N0} of {Device.TotalBytes:N0} that '{Device.Name}' has left"
+                    );
+            throw BackendException.TooLarge(Device.Backend, geometry, bytes, limit);
         }
         GpuReal real = RealOf(precision);
         string Describe(string form) => $"{Name}, {form}, {(real == GpuReal.Double ? Precision.Float64 : Precision.Float32)}";

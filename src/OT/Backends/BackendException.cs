@@ -1,3 +1,6 @@
+using System.Globalization;
+using OT.Geometries;
+
 namespace OT.Backends;
 
 /// <summary>A library or device is missing or failed.</summary>
@@ -10,6 +13,23 @@ public sealed class BackendException : Exception
         Backend = backend;
         NativeCode = nativeCode;
     }
+
+    /// <summary>Refuses an operator that needs more bytes than the limit.</summary>
+    internal static void ThrowIfAbove(long limit, long bytes, string backend, Geometry geometry)
+    {
+        if (bytes > limit)
+            throw TooLarge(backend, geometry, bytes, string.Create(CultureInfo.InvariantCulture, $"the limit of {limit:N0}"));
+    }
+
+    /// <summary>An operator needs more bytes than there are.</summary>
+    internal static BackendException TooLarge(string backend, Geometry geometry, long bytes, string limit) =>
+        new(
+            backend,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"the operator needs {bytes:N0} bytes for {geometry.Rows} x {geometry.Columns}, more than {limit}."
+            )
+        );
 
     /// <summary>The back end's name.</summary>
     public string Backend { get; }
