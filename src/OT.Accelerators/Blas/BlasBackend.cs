@@ -21,7 +21,7 @@ namespace OT.Accelerators.Blas;
 /// </remarks>
 public sealed class BlasBackend : IBackend
 {
-    /// <summary>Least number of coordinates from which a matrix product beats direct dot products in registers (measured: docs/theory/blas.md).</summary>
+    /// <summary>Least number of coordinates from which costs are made by matrix products (measured: docs/theory/blas.md).</summary>
     public const int FewestDimensions = 16;
 
     /// <summary>Bytes of tables by default: those up to which solvers tabulate slow costs.</summary>
@@ -70,7 +70,7 @@ public sealed class BlasBackend : IBackend
     }
 
     long IBackend.TableBytes(Geometry geometry) =>
-        Products(geometry) is not { } cloud ? CostMatrix.TableBytes(geometry)
+        Products(geometry) is not { } cloud ? ((IBackend)_managed).TableBytes(geometry)
         : Tabulates(cloud) ? (long)cloud.Rows * cloud.Columns * sizeof(double)
         : 0;
 

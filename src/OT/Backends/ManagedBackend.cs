@@ -7,7 +7,7 @@ namespace OT.Backends;
 
 /// <summary>The back end that is always present: C# over the processor's vector units.</summary>
 /// <remarks>
-/// Squared Euclidean point clouds stream dot products, explicit matrices are read in place, grids work axis by axis, and every other geometry streams
+/// Squared Euclidean point clouds stream dot products, in 8 dimensions or more by blocks of rows (<c>docs/theory/blas.md</c>), explicit matrices are read in place, grids work axis by axis, and every other geometry streams
 /// its <see cref="Geometry.CostRow"/>. Results do not depend on the number of threads. Worker threads start when first needed.
 /// </remarks>
 public sealed class ManagedBackend : IBackend
