@@ -235,8 +235,13 @@ internal abstract class BlockedOperator<TSimd, TVector, T> : FusedIteration
         scratch.Sums.AsSpan().Clear();
         for (int r = 0; r < count; r++)
         {
-            // Some column is allowed, as points have no forbidden pairs.
             T top = Largest(ref scratch.Row(r));
+            if (top <= Simd.Lowest<T>() / T.CreateTruncating(2))
+            {
+                // No column is allowed.
+                scratch.Products.Span.Slice(r * scratch.Stride, Padded).Clear();
+                continue;
+            }
             scratch.Factors[r] = -top;
             scratch.Shifts[r] = (Points.SourceNorms[row + r] * _toExponent) - double.CreateTruncating(top);
             for (int tile = 0; tile < Padded; tile += TileColumns)
