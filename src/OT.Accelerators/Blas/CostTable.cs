@@ -1,3 +1,4 @@
+using OT.Backends.Managed;
 using OT.Geometries;
 using OT.Numerics;
 
@@ -16,7 +17,7 @@ sealed class CostTable : IBlockWork
     CostTable(PointCloud cloud, BlasLibrary blas, int threads)
     {
         (_rows, _columns, _together) = (cloud.Rows, cloud.Columns, CostBlocks.RowsTogether(cloud.Columns));
-        _blocks = new CostBlocks(cloud, new DotProducts<double>(blas, cloud));
+        _blocks = new CostBlocks(cloud, blas);
         _rooms = new AlignedBuffer<double>?[threads];
         // Every element is written, so none need be cleared.
         _costs = GC.AllocateUninitializedArray<double>(Guard.ArrayLength(_rows, _columns, "a cost matrix"));
@@ -24,7 +25,7 @@ sealed class CostTable : IBlockWork
 
     /// <summary>Bytes beside the table.</summary>
     public static long WorkspaceBytes(PointCloud cloud, int threads) =>
-        DotProducts<double>.Bytes(cloud.Rows, cloud.Columns, cloud.Dimension)
+        CentredCloud<double>.Bytes(cloud.Rows, cloud.Columns, cloud.Dimension)
         + ((long)threads * CostBlocks.RowsTogether(cloud.Columns) * cloud.Dimension * sizeof(double));
 
     /// <summary>Makes the table.</summary>

@@ -44,6 +44,8 @@ public abstract class GpuBackend : IBackend, IBatchBackend, ISlicingBackend
     /// <summary>The geometry itself: a table would have to travel, and points are turned into costs faster than costs are read.</summary>
     public Geometry Prepare(Geometry geometry) => geometry;
 
+    long IBackend.TableBytes(Geometry geometry) => 0;
+
     /// <summary>Bytes of device memory that operators hold now.</summary>
     public long AllocatedBytes => Device.AllocatedBytes;
 
@@ -86,10 +88,7 @@ public abstract class GpuBackend : IBackend, IBatchBackend, ISlicingBackend
         CancellationToken cancellation = default
     )
     {
-        CheckRoom(
-            EstimateBytes(geometry, precision),
-            FormattableString.Invariant($"the operator for {geometry.Rows} x {geometry.Columns}")
-        );
+        CheckRoom(EstimateBytes(geometry, precision), BackendException.OperatorFor(geometry));
         precision = Streamed(geometry, precision);
         GpuReal real = RealOf(precision);
         string Describe(string form) => $"{Name}, {form}, {(real == GpuReal.Double ? Precision.Float64 : Precision.Float32)}";
@@ -177,16 +176,16 @@ public abstract class GpuBackend : IBackend, IBatchBackend, ISlicingBackend
     void CheckRoom(long bytes, string what)
     {
         long free = Device.TotalBytes - Device.AllocatedBytes;
-        if (bytes > MemoryLimit || bytes > free)
-        {
-            throw new BackendException(
-                Device.Backend,
-                string.Create(
+        if (bytes <= MemoryLimit && bytes <= free)
+            return;
+        string limit =
+            bytes > MemoryLimit
+                ? string.Create(CultureInfo.InvariantCulture, $"the limit of {MemoryLimit:N0}")
+                : string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{what} needs {bytes:N0} bytes, more than {(bytes > MemoryLimit ? $"the limit of {MemoryLimit:N0}" : $"the {free:N0} of {Device.TotalBytes:N0} that '{Device.Name}' has left")}."
-                )
-            );
-        }
+                    $"the {free:N0} of {Device.TotalBytes:N0} that '{Device.Name}' has left"
+                );
+        throw BackendException.TooLarge(Device.Backend, what, bytes, limit);
     }
 
     static GpuReal RealOf(Precision precision) => precision == Precision.Float64 ? GpuReal.Double : GpuReal.Single;

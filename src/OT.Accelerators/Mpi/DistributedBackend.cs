@@ -59,6 +59,8 @@ public sealed class DistributedBackend : IBackend
     /// <summary>The geometry itself: each rank prepares its own rows when it binds them.</summary>
     public Geometry Prepare(Geometry geometry) => geometry;
 
+    long IBackend.TableBytes(Geometry geometry) => 0;
+
     /// <inheritdoc/>
     public BackendTimings Spent => _local.Spent;
 

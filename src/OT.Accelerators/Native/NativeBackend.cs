@@ -1,4 +1,3 @@
-using System.Globalization;
 using OT.Backends;
 using OT.Geometries;
 
@@ -68,17 +67,7 @@ public sealed class NativeBackend : IBackend
         CancellationToken cancellation = default
     )
     {
-        long bytes = EstimateBytes(geometry, precision);
-        if (bytes > MemoryLimit)
-        {
-            throw new BackendException(
-                Name,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"the operator needs {bytes:N0} bytes for {geometry.Rows} x {geometry.Columns}, more than the limit of {MemoryLimit:N0}."
-                )
-            );
-        }
+        BackendException.ThrowIfAbove(MemoryLimit, EstimateBytes(geometry, precision), Name, geometry);
         if (!Serves(geometry))
             return _managed.Bind(geometry, precision, cancellation);
         precision = ManagedBackend.Streamed(geometry, precision);

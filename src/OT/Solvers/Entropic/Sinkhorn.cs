@@ -164,9 +164,9 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
     }
 
     /// <summary>Bytes of a solve beside its operator: potentials, weights, the history of the acceleration, and a table where costs are tabulated.</summary>
-    internal static long OwnBytes(Geometry geometry) =>
+    internal static long OwnBytes(Geometry geometry, IBackend backend) =>
         checked(
-            CostMatrix.TableBytes(geometry)
+            backend.TableBytes(geometry)
             + (sizeof(double) * ((10L * geometry.Rows) + ((12 + (2L * SinkhornRun.AndersonMemory)) * geometry.Columns)))
         );
 
