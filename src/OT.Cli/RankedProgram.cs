@@ -1,4 +1,3 @@
-using Microsoft.Win32.SafeHandles;
 using OT.Accelerators.Mpi;
 using OT.Backends;
 
@@ -12,9 +11,8 @@ static class RankedProgram
 
     public static int Run(IReadOnlyList<string> args, CancellationToken cancellation)
     {
-        // Plain files, not the console's writers: those greet a terminal, and mpirun gives each rank one.
-        using TextWriter output = Open(1),
-            error = Open(2);
+        using TextWriter output = Plain(Console.OpenStandardOutput()),
+            error = Plain(Console.OpenStandardError());
         MpiCommunicator ranks;
         try
         {
@@ -47,8 +45,8 @@ static class RankedProgram
         return code;
     }
 
-    static StreamWriter Open(int descriptor) =>
-        new(new FileStream(new SafeFileHandle(descriptor, ownsHandle: false), FileAccess.Write)) { AutoFlush = true };
+    /// <summary>A writer that greets no terminal, as the console's do: <c>mpirun</c> gives each process one and passes on all that is written there.</summary>
+    public static StreamWriter Plain(Stream stream) => new(stream) { AutoFlush = true };
 }
 
 /// <summary>What a command needs to know of the other ranks.</summary>
@@ -59,4 +57,16 @@ sealed record RankConsole(MpiCommunicator Ranks, TextWriter Error, bool Writes)
 {
     /// <summary>The exit code of a run that was left in the middle; never shown.</summary>
     public const int Abandoned = -1;
+
+    /// <summary>Which ranks of this machine ended before their time, in a line; null where none did. The launcher then tells the others to end, as an interrupt does.</summary>
+    public string? Loss()
+    {
+        IReadOnlyList<int> lost = Ranks.Lost();
+        return lost.Count == 0
+            ? null
+            : $"ot: rank {string.Join(", ", lost)} of {Ranks.Size} ended before its time, as one does that is killed: the others end, too. What was kept until then can be gone on from.";
+    }
+
+    /// <summary>Whether this rank is the first that is left.</summary>
+    public bool IsFirstLeft() => !Enumerable.Range(0, Ranks.Rank).Except(Ranks.Lost()).Any();
 }
