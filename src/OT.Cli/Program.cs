@@ -13,7 +13,7 @@ using PosixSignalRegistration keyboard = PosixSignalRegistration.Create(PosixSig
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 if (MpiCommunicator.LaunchedSize > 1)
     return RankedProgram.Run(args, interrupt.Token);
-using TextWriter? plain = MpiCommunicator.IsLaunched ? RankedProgram.Plain(Console.OpenStandardOutput()) : null;
+using TextWriter? plain = MpiCommunicator.IsLaunched ? RankedProgram.Plain(1) : null;
 return CommandLine.Run(
     args,
     Console.OpenStandardInput,

@@ -1,3 +1,4 @@
+using Microsoft.Win32.SafeHandles;
 using OT.Accelerators.Mpi;
 using OT.Backends;
 
@@ -11,8 +12,8 @@ static class RankedProgram
 
     public static int Run(IReadOnlyList<string> args, CancellationToken cancellation)
     {
-        using TextWriter output = Plain(Console.OpenStandardOutput()),
-            error = Plain(Console.OpenStandardError());
+        using TextWriter output = Plain(1),
+            error = Plain(2);
         MpiCommunicator ranks;
         try
         {
@@ -45,8 +46,15 @@ static class RankedProgram
         return code;
     }
 
-    /// <summary>A writer that greets no terminal, as the console's do: <c>mpirun</c> gives each process one and passes on all that is written there.</summary>
-    public static StreamWriter Plain(Stream stream) => new(stream) { AutoFlush = true };
+    /// <summary>A writer to standard output (1) or error (2) that greets no terminal, as the console's do: <c>mpirun</c> gives each process one and passes on all that is written there.</summary>
+    public static StreamWriter Plain(int descriptor)
+    {
+        Stream stream =
+            !OperatingSystem.IsWindows() ? new FileStream(new SafeFileHandle(descriptor, ownsHandle: false), FileAccess.Write)
+            : descriptor == 1 ? Console.OpenStandardOutput()
+            : Console.OpenStandardError();
+        return new StreamWriter(stream) { AutoFlush = true };
+    }
 }
 
 /// <summary>What a command needs to know of the other ranks.</summary>

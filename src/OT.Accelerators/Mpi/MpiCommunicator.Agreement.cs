@@ -48,21 +48,34 @@ public sealed unsafe partial class MpiCommunicator
     }
 
     /// <summary>Ranks on this machine whose processes have ended before their time, for one because they were killed. Not collective: what a rank asks that was told to end.</summary>
-    public IReadOnlyList<int> Lost()
+    public IReadOnlyList<int> Lost() =>
+        _closed ? [] : [.. _neighbours.Where(other => HasEnded(other.Process)).Select(other => other.Rank)];
+
+    static bool HasEnded(int process)
     {
-        var lost = new List<int>();
-        foreach ((int rank, int process) in _neighbours)
+        string status = $"/proc/{process}/stat";
+        if (OperatingSystem.IsLinux())
         {
             try
             {
-                Process.GetProcessById(process).Dispose();
+                // The state stands behind the name: a zombie has ended, and its launcher has not looked yet.
+                string text = File.ReadAllText(status);
+                return text[text.LastIndexOf(')')..] is [_, _, 'Z' or 'X', ..];
             }
-            catch (ArgumentException)
+            catch (IOException)
             {
-                lost.Add(rank);
+                return true;
             }
         }
-        return lost;
+        try
+        {
+            Process.GetProcessById(process).Dispose();
+            return false;
+        }
+        catch (ArgumentException)
+        {
+            return true;
+        }
     }
 
     /// <summary>A token of this rank, and the one that fires on all ranks at the same step.</summary>
