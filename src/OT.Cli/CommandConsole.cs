@@ -107,6 +107,8 @@ sealed class CommandConsole(
         }
         catch (Exception e) when (ranks is not null)
         {
+            // A launcher tells the ranks that are left to end once one of them has: no interrupt of a user's.
+            TryClaimOutput();
             ranks.Ranks.GiveUp($"ot: {CommandLine.Describe(e)}", CommandLine.BadInput, ranks.Error);
             return CommandLine.BadInput;
         }
