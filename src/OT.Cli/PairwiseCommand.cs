@@ -55,7 +55,12 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Com
                 ranks,
                 result,
                 output,
-                [.. found.Union(Enumerable.Range(1, ranks.Size).Select(k => JournalOf(output, k, ranks.Size)))]
+                [
+                    .. found.Union(
+                        Enumerable.Range(1, ranks.Size).Select(k => JournalOf(output, k, ranks.Size)),
+                        StringComparer.Ordinal
+                    ),
+                ]
             );
         if (!console.TryClaimOutput())
             return CommandLine.StoppedEarly;
@@ -121,7 +126,7 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Com
             .. Directory
                 .EnumerateFiles(Path.GetDirectoryName(whole)!)
                 .Select(file => Path.GetFileName(file))
-                .Where(name => name == begin[..^1] + end || IsPart(name))
+                .Where(name => string.Equals(name, begin[..^1] + end, StringComparison.Ordinal) || IsPart(name))
                 .Order(StringComparer.Ordinal)
                 .Select(name => Path.Combine(folder, name)),
         ];
@@ -132,7 +137,12 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Com
     {
         if (found.Length > 0 && !parse.GetValue(arguments.Resume))
             throw Left(found[0]);
-        return [.. found.Where(file => file != own).SelectMany(file => PairwiseJournal.Read(file, problem, options, backend))];
+        return
+        [
+            .. found
+                .Where(file => !string.Equals(file, own, StringComparison.Ordinal))
+                .SelectMany(file => PairwiseJournal.Read(file, problem, options, backend)),
+        ];
     }
 
     static InputException Left(string path) =>

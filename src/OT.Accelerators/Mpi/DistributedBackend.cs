@@ -33,7 +33,7 @@ public sealed class DistributedBackend : IBackend
         (_local, _ranks) = (local, ranks);
         MemoryLimit = ranks.Gather<long>([local.MemoryLimit]).Min();
         string[] names = ranks.GatherTexts(local.Name);
-        int other = Array.FindIndex(names, name => name != names[0]);
+        int other = Array.FindIndex(names, name => !string.Equals(name, names[0], StringComparison.Ordinal));
         if (other > 0)
             throw new BackendException(
                 "mpi",

@@ -36,7 +36,13 @@ public sealed unsafe partial class MpiCommunicator
         Threads = Math.Max(1, Environment.ProcessorCount / alike);
         string[] machines = GatherTexts(Environment.MachineName);
         int[] processes = Gather<int>([Environment.ProcessId]);
-        _neighbours = [.. Enumerable.Range(0, Size).Where(r => machines[r] == machines[Rank]).Select(r => (r, processes[r]))];
+        _neighbours =
+        [
+            .. Enumerable
+                .Range(0, Size)
+                .Where(r => string.Equals(machines[r], machines[Rank], StringComparison.Ordinal))
+                .Select(r => (r, processes[r])),
+        ];
     }
 
     static string AllowedProcessors()
@@ -200,9 +206,9 @@ public sealed unsafe partial class MpiCommunicator
         var bytes = new byte[TotalOf(lengths)];
         AllGather<byte>(own, bytes, lengths);
         string[][] all = [.. Split(bytes, lengths).Select(text => text.Split(separator))];
-        int rank = Math.Max(Array.FindIndex(all, other => !other.SequenceEqual(all[0])), 0);
-        string[] theirs = [.. all[rank].Except(all[0])],
-            first = [.. all[0].Except(all[rank])];
+        int rank = Math.Max(Array.FindIndex(all, other => !other.AsSpan().SequenceEqual(all[0])), 0);
+        string[] theirs = [.. all[rank].Except(all[0], StringComparer.Ordinal)],
+            first = [.. all[0].Except(all[rank], StringComparer.Ordinal)];
         return new BackendException(
             "mpi",
             $"rank {rank} has {string.Join(", ", theirs)} where rank 0 has {string.Join(", ", first)}: all ranks must run the same program on the same input, and decide nothing by clocks or chance."
