@@ -11,7 +11,7 @@ namespace OT.Accelerators.Blas;
 /// <para>
 /// Serves point clouds with squared Euclidean, half squared Euclidean or cosine cost in at least <see cref="FewestDimensions"/> dimensions. <see cref="Prepare"/> makes
 /// tables of up to the table limit by matrix products, which solvers then read; costs of clouds that are bound are never stored, their dot products come again in every iteration. Every other geometry is
-/// handed to the managed back end, which then stands in <see cref="ICostOperator.Description"/>.
+/// handed to the managed back end, which then stands in <see cref="ICostOperator.Description"/>, as who made a table does.
 /// </para>
 /// <para>
 /// The library computes each product in its caller's thread, on blocks of fixed size: results do not depend on the number of threads. MKL runs in its
@@ -128,7 +128,7 @@ public sealed class BlasBackend : IBackend
             throw new NotSupportedException(
                 $"The cost '{cloud.GroundCost.Name}' does not come from dot products alone: use CostMatrix.From."
             );
-        return HasUsualSize(cloud) ? CostTable.Of(cloud, _blas, _managed.Blocks) : CostMatrix.From(cloud);
+        return HasUsualSize(cloud) ? CostTable.Of(cloud, _blas, _managed.Blocks, Name) : CostMatrix.From(cloud);
     }
 
     /// <summary>Ends the worker threads. Operators must not be used afterwards. The library stays loaded.</summary>

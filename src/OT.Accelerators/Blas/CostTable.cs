@@ -29,11 +29,11 @@ sealed class CostTable : IBlockWork
         + ((long)threads * CostBlocks.RowsTogether(cloud.Columns) * cloud.Dimension * sizeof(double));
 
     /// <summary>Makes the table.</summary>
-    public static CostMatrix Of(PointCloud cloud, BlasLibrary blas, RowBlocks loop)
+    public static CostMatrix Of(PointCloud cloud, BlasLibrary blas, RowBlocks loop, string maker)
     {
         var table = new CostTable(cloud, blas, loop.Threads);
         loop.Run((cloud.Rows + table._together - 1) / table._together, table);
-        return CostMatrix.OfFinite(cloud.Rows, cloud.Columns, table._costs);
+        return CostMatrix.OfFinite(cloud.Rows, cloud.Columns, table._costs, maker);
     }
 
     public void Run(int block, int worker)

@@ -112,19 +112,18 @@ sealed unsafe partial class GemmOperator<TSimd, TVector, T>
         var rows = new PlanRows(plan);
         var sums = new double[Rows];
         var totals = new double[Rows];
-        EnsureColumns(); // the iteration's own, at rest here
-        foreach (double[] columns in ChunkColumns)
-            Array.Clear(columns);
+        for (int c = 0; c < Chunks; c++)
+            Array.Clear(ChunkColumns(c)); // the iteration's own, at rest here
         OverCosts(
             (chunk, row, count, costs) =>
             {
                 for (int r = 0; r < count; r++)
-                    (sums[row + r], totals[row + r]) = rows.Sweep(row + r, costs.Span.Slice(r * m, m), ChunkColumns[chunk]);
+                    (sums[row + r], totals[row + r]) = rows.Sweep(row + r, costs.Span.Slice(r * m, m), ChunkColumns(chunk));
             }
         );
         columnSums.Clear();
-        foreach (double[] columns in ChunkColumns)
-            AddTo(columnSums, columns);
+        for (int c = 0; c < Chunks; c++)
+            AddTo(columnSums, ChunkColumns(c));
         sums.CopyTo(rowSums);
         return Summation.Sum(totals);
     }

@@ -72,7 +72,7 @@ public sealed class NativeBackend : IBackend
             return _managed.Bind(geometry, precision, cancellation);
         precision = ManagedBackend.Streamed(geometry, precision);
         string description =
-            $"{Name}, {(geometry is CostMatrix ? "stored costs" : "points on the fly")}, {(precision == Precision.Float64 ? precision : Precision.Float32)}";
+            $"{Name}, {(geometry is CostMatrix matrix ? matrix.Form : "points on the fly")}, {(precision == Precision.Float64 ? precision : Precision.Float32)}";
         return precision != Precision.Float64
             ? new NativeOperator<float>(geometry, _managed.Blocks, _isa, description, cancellation)
             : new NativeOperator<double>(geometry, _managed.Blocks, _isa, description, cancellation);

@@ -49,10 +49,9 @@ sealed unsafe partial class NativeOperator<T>
     /// <inheritdoc/>
     public override double TransportCost(in GibbsPlan plan, Span<double> rowSums, Span<double> columnSums)
     {
-        EnsureColumns();
         var costsOfRows = new double[Rows];
-        foreach (double[] columns in ChunkColumns)
-            Array.Clear(columns);
+        for (int c = 0; c < Chunks; c++)
+            Array.Clear(ChunkColumns(c));
         fixed (
             double* sums = rowSums,
                 rowCosts = costsOfRows
@@ -67,15 +66,15 @@ sealed unsafe partial class NativeOperator<T>
                         0,
                         (chunk, _, start, end) =>
                         {
-                            fixed (double* columns = ChunkColumns[chunk])
+                            fixed (double* columns = ChunkColumns(chunk))
                                 return LibOt.ot_sum_plan_f64(_isa, costs, entries, rows, row, columns, start, end);
                         }
                     )
             );
         }
-        ChunkColumns[0].CopyTo(columnSums);
+        ChunkColumns(0).CopyTo(columnSums);
         for (int c = 1; c < Chunks; c++)
-            AddTo(columnSums, ChunkColumns[c]);
+            AddTo(columnSums, ChunkColumns(c));
         return Summation.Sum(costsOfRows);
     }
 

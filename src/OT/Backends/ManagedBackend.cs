@@ -153,7 +153,7 @@ public sealed class ManagedBackend : IBackend
                 Describe("points on the fly"),
                 cancellation
             ),
-            CostMatrix matrix => new MatrixOperator<TSimd, TVector, T>(matrix, _blocks, Describe("stored costs"), cancellation),
+            CostMatrix matrix => new MatrixOperator<TSimd, TVector, T>(matrix, _blocks, Describe(matrix.Form), cancellation),
             Grid grid => new GridOperator(grid, _blocks, Describe("separable grid", anyPrecision: false), cancellation),
             _ => new RowOperator<TSimd, TVector, T>(geometry, _blocks, Describe("rows on the fly"), cancellation),
         };
