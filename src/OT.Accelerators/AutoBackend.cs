@@ -86,6 +86,12 @@ public sealed class AutoBackend : IBackend
         }
     }
 
+    long IBackend.TableBytes(Geometry geometry)
+    {
+        lock (_gate)
+            return Candidates(geometry, Precision.Float64).First().Backend.TableBytes(geometry);
+    }
+
     /// <inheritdoc/>
     public long EstimateBytes(Geometry geometry, Precision precision)
     {

@@ -53,7 +53,9 @@ sealed class BackendOffer(string name, string inFavour, Func<Geometry, Precision
         BlasBackend.Serves(geometry) ? null : "not squared distances in 16 dimensions or more";
 
     static string? NoKernels(Geometry geometry, Precision precision) =>
-        NativeBackend.Serves(geometry) ? null : "it has kernels for stored costs and squared distances";
+        !NativeBackend.Serves(geometry) ? "it has kernels for stored costs and squared distances"
+        : ManagedBackend.IsBlocked(geometry) ? "managed code is measured faster in 8 dimensions or more"
+        : null;
 
     public string Name => name;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using OT.Backends;
 using OT.Numerics;
 using OT.Problems;
 using OT.Results;
@@ -32,8 +33,9 @@ sealed class BatchCommand(TransportArguments arguments, ParseResult parse, Comma
         if (parse.GetValue(arguments.MaxIterations) is { } most)
             options = options with { MaxIterations = (int)most };
         var outputs = new Outputs(arguments, parse, console.Writes);
+        using IBackend? backend = OpenBackend();
         console.Progress.Phase = "solving";
-        SinkhornBatchResult result = new SinkhornBatch(options, (int?)parse.GetValue(arguments.Threads)).Solve(
+        SinkhornBatchResult result = new SinkhornBatch(options, (int?)parse.GetValue(arguments.Threads), backend).Solve(
             batch,
             console.Cancellation
         );
@@ -46,6 +48,20 @@ sealed class BatchCommand(TransportArguments arguments, ParseResult parse, Comma
         return result.Converged ? CommandLine.Success
             : result.Statuses.Contains(SolverStatus.Infeasible) ? CommandLine.Infeasible
             : CommandLine.StoppedEarly;
+    }
+
+    /// <summary>The back end that was named; none for the threads of the host, which are the best of all but a device.</summary>
+    IBackend? OpenBackend()
+    {
+        if (parse.GetValue(arguments.Backend) is { } name and not "auto")
+        {
+            return name.StartsWith("mpi", StringComparison.Ordinal)
+                ? throw new InputException($"--backend {name} means nothing with --batch: batches are solved in one process.")
+                : Backends.Open(arguments, parse, ranks: null);
+        }
+        return parse.GetValue(arguments.Memory) is null
+            ? null
+            : throw new InputException("--memory means nothing with --batch but for a --backend that is named.");
     }
 
     /// <summary>Refuses what means nothing for many problems.</summary>
@@ -61,9 +77,7 @@ sealed class BatchCommand(TransportArguments arguments, ParseResult parse, Comma
                     arguments.Trace,
                     arguments.Checkpoint,
                     arguments.Resume,
-                    arguments.Backend,
                     arguments.Precision,
-                    arguments.Memory,
                     arguments.WeightsColumn,
                 ]
         )

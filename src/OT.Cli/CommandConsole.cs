@@ -84,9 +84,14 @@ sealed class CommandConsole(
 
     int Abandon()
     {
-        OnAbandon?.Invoke(output);
+        string? loss = ranks?.Loss();
+        // A rank that was lost is a failure: what was kept is written, and no result is reported.
+        OnAbandon?.Invoke(loss is null ? output : TextWriter.Null);
         output.Flush();
-        Say("ot: interrupted before there was a result.");
+        if (loss is null)
+            Say("ot: interrupted before there was a result.");
+        else if (ranks!.IsFirstLeft())
+            ranks.Error.WriteLine(loss);
         return ranks is null ? CommandLine.StoppedEarly : RankConsole.Abandoned;
     }
 
@@ -102,6 +107,8 @@ sealed class CommandConsole(
         }
         catch (Exception e) when (ranks is not null)
         {
+            // A launcher tells the ranks that are left to end once one of them has: no interrupt of a user's.
+            TryClaimOutput();
             ranks.Ranks.GiveUp($"ot: {CommandLine.Describe(e)}", CommandLine.BadInput, ranks.Error);
             return CommandLine.BadInput;
         }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using OT.Accelerators.Gpu;
 using OT.Backends;
 using OT.Geometries;
 using OT.Problems;
@@ -61,7 +62,12 @@ sealed class DivergenceCommand(TransportArguments arguments, ParseResult parse, 
             report = WithBounds(report, result);
             console.Progress.Phase = "differentiating";
             if (outputs.WantsGradient && problem.Geometry is PointCloud)
-                points = result.Points(backend.Threads, console.Cancellation);
+            {
+                points =
+                    backend is GpuBackend
+                        ? result.Points(backend, console.Cancellation)
+                        : result.Points(backend.Threads, console.Cancellation);
+            }
         }
         if (!console.TryClaimOutput())
             return CommandLine.StoppedEarly;

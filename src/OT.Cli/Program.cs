@@ -11,13 +11,14 @@ void Stop(PosixSignalContext context)
 }
 using PosixSignalRegistration keyboard = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-return MpiCommunicator.LaunchedSize > 1
-    ? RankedProgram.Run(args, interrupt.Token)
-    : CommandLine.Run(
-        args,
-        Console.OpenStandardInput,
-        Console.Out,
-        Console.Error,
-        !Console.IsErrorRedirected,
-        cancellation: interrupt.Token
-    );
+if (MpiCommunicator.LaunchedSize > 1)
+    return RankedProgram.Run(args, interrupt.Token);
+using TextWriter? plain = MpiCommunicator.IsLaunched ? RankedProgram.Plain(1) : null;
+return CommandLine.Run(
+    args,
+    Console.OpenStandardInput,
+    plain ?? Console.Out,
+    Console.Error,
+    !Console.IsErrorRedirected,
+    cancellation: interrupt.Token
+);

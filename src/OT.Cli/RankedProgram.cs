@@ -12,9 +12,8 @@ static class RankedProgram
 
     public static int Run(IReadOnlyList<string> args, CancellationToken cancellation)
     {
-        // Plain files, not the console's writers: those greet a terminal, and mpirun gives each rank one.
-        using TextWriter output = Open(1),
-            error = Open(2);
+        using TextWriter output = Plain(1),
+            error = Plain(2);
         MpiCommunicator ranks;
         try
         {
@@ -47,8 +46,15 @@ static class RankedProgram
         return code;
     }
 
-    static StreamWriter Open(int descriptor) =>
-        new(new FileStream(new SafeFileHandle(descriptor, ownsHandle: false), FileAccess.Write)) { AutoFlush = true };
+    /// <summary>A writer to standard output (1) or error (2) that greets no terminal, as the console's do: <c>mpirun</c> gives each process one and passes on all that is written there.</summary>
+    public static StreamWriter Plain(int descriptor)
+    {
+        Stream stream =
+            !OperatingSystem.IsWindows() ? new FileStream(new SafeFileHandle(descriptor, ownsHandle: false), FileAccess.Write)
+            : descriptor == 1 ? Console.OpenStandardOutput()
+            : Console.OpenStandardError();
+        return new StreamWriter(stream) { AutoFlush = true };
+    }
 }
 
 /// <summary>What a command needs to know of the other ranks.</summary>
@@ -59,4 +65,16 @@ sealed record RankConsole(MpiCommunicator Ranks, TextWriter Error, bool Writes)
 {
     /// <summary>The exit code of a run that was left in the middle; never shown.</summary>
     public const int Abandoned = -1;
+
+    /// <summary>Which ranks of this machine ended before their time, in a line; null where none did. The launcher then tells the others to end, as an interrupt does.</summary>
+    public string? Loss()
+    {
+        IReadOnlyList<int> lost = Ranks.Lost();
+        return lost.Count == 0
+            ? null
+            : $"ot: rank {string.Join(", ", lost)} of {Ranks.Size} ended before its time, as one does that is killed: the others end, too. What was kept until then can be gone on from.";
+    }
+
+    /// <summary>Whether this rank is the first that is left.</summary>
+    public bool IsFirstLeft() => !Enumerable.Range(0, Ranks.Rank).Except(Ranks.Lost()).Any();
 }

@@ -342,7 +342,7 @@ public static class Transport
         long floats = (backend ?? managed!).EstimateBytes(problem.Geometry, Precision.Float32);
         if (floats <= Math.Min(limit, backend?.MemoryLimit ?? limit))
             bytes = Math.Max(bytes, floats);
-        return checked(bytes + Sinkhorn.OwnBytes(problem.Geometry));
+        return checked(bytes + Sinkhorn.OwnBytes(problem.Geometry, backend ?? managed!));
     }
 
     static string Bytes(long bytes) =>

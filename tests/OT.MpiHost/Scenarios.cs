@@ -34,6 +34,9 @@ static class Scenarios
         ["all-throw"] = (_, _, _) => throw new InvalidOperationException("no way for anybody"),
         ["killed"] = Killed,
         ["diverge"] = Diverge,
+        ["differ"] = Differ,
+        ["estimates"] = Estimates,
+        ["one-checkpoint"] = OneCheckpoint,
     };
 
     public static Scenario Find(string name) =>
@@ -383,6 +386,71 @@ static class Scenarios
             }.Start();
         }
         new Sinkhorn(Endless, backend).Solve(problem);
+    }
+
+    /// <summary>what: rank 1 gives other costs, or iterates otherwise, than rank 0.</summary>
+    static void Differ(MpiCommunicator ranks, string[] words, Report report)
+    {
+        bool other = ranks.Rank == 1;
+        string what = words[0];
+        using DistributedBackend backend = Backend(ranks);
+        LinearProblem problem = ProblemOf(
+            ranks,
+            what == "kind" && other ? "doubles" : "points2",
+            what == "shape" && other ? 51 : 50,
+            50,
+            0.5,
+            entropic: true
+        );
+        if (what == "costs" && other)
+        {
+            var cloud = (PointCloud)problem.Geometry;
+            double[] moved = cloud.Source.Values.ToArray();
+            moved[7] = Math.BitIncrement(moved[7]);
+            problem = new LinearProblem(new PointCloud(new Matrix(50, 2, moved), cloud.Target), problem.A, problem.B);
+        }
+        Precision precision = what == "precision" && other ? Precision.Float32 : Precision.Float64;
+        using ICostOperator op = backend.Bind(problem.Geometry, precision);
+        SinkhornStep step = StepOf(problem, 0.5);
+        if (other)
+        {
+            step = what switch
+            {
+                "tolerance" => step with { Tolerance = 0.1 },
+                "damping" => step with { TauB = 0.5 },
+                "weights" => step with { B = Array.ConvertAll(step.B.ToArray(), w => w * 2) },
+                _ => step,
+            };
+        }
+        op.Iterate(what == "count" && other ? 2 : 3, step, new double[50], new double[50], out _);
+        report.Text("done", "and nothing was thrown");
+    }
+
+    /// <summary>Ranks of unlike thread counts must decide alike by memory.</summary>
+    static void Estimates(MpiCommunicator ranks, string[] words, Report report)
+    {
+        using var backend = new DistributedBackend(new ManagedBackend(1 + ranks.Rank), ranks);
+        LinearProblem problem = ProblemOf(ranks, "euclidean", 60, 500, 0.5, entropic: true);
+        long bytes = backend.EstimateBytes(problem.Geometry, Precision.Float64);
+        Approx.True(ranks.Gather<long>([bytes]).All(other => other == bytes), "the ranks' estimates differ");
+        report.Count("bytes", bytes);
+    }
+
+    /// <summary>kind, n, m, epsilon: only the last rank asks for checkpoints.</summary>
+    static void OneCheckpoint(MpiCommunicator ranks, string[] words, Report report)
+    {
+        using DistributedBackend backend = Backend(ranks);
+        string kind = string.Join(' ', words[..^3]);
+        LinearProblem problem = ProblemOf(ranks, kind, Int(words[^3]), Int(words[^2]), Double(words[^1]), entropic: true);
+        var states = new List<SinkhornState>();
+        var options = new SinkhornOptions { Tolerance = 1e-9, CheckpointEvery = 20 };
+        bool last = ranks.Rank == ranks.Size - 1;
+        TransportResult result = new Sinkhorn(options with { Checkpoint = last ? states.Add : null }, backend).Solve(problem);
+        Approx.True(states.Count > 0 == last, "states come to who asked for them");
+        ulong number = SinkhornState.ProblemOf(problem);
+        Approx.True(states.All(state => state.Problem == number), "a state has the number of its problem");
+        report.Result(result);
+        SameBits(ranks, report, result);
     }
 
     /// <summary>Rank 1 holds another epsilon than the others.</summary>

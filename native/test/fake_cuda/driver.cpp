@@ -272,7 +272,10 @@ API int cuDevicePrimaryCtxRelease_v2(int) {
 
 API int cuCtxPushCurrent_v2(void* context) {
   std::lock_guard<std::recursive_mutex> lock(world().gate);
-  if (world().contexts == 0 || context != &the_context) return kInvalidContext;
+  World& w = world();
+  // A context that is lost can still be entered.
+  if (int status = enter(__func__, false); status != kSuccess && status != w.sticky) return status;
+  if (w.contexts == 0 || context != &the_context) return kInvalidContext;
   context_stack.push_back(context);
   return kSuccess;
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.Intrinsics;
 using OT.Backends;
 using OT.Backends.Managed;
@@ -12,7 +11,7 @@ namespace OT.Accelerators.Blas;
 /// <para>
 /// Serves point clouds with squared Euclidean, half squared Euclidean or cosine cost in at least <see cref="FewestDimensions"/> dimensions. <see cref="Prepare"/> makes
 /// tables of up to the table limit by matrix products, which solvers then read; costs of clouds that are bound are never stored, their dot products come again in every iteration. Every other geometry is
-/// handed to the managed back end, which then stands in <see cref="ICostOperator.Description"/>.
+/// handed to the managed back end, which then stands in <see cref="ICostOperator.Description"/>, as who made a table does.
 /// </para>
 /// <para>
 /// The library computes each product in its caller's thread, on blocks of fixed size: results do not depend on the number of threads. MKL runs in its
@@ -22,7 +21,7 @@ namespace OT.Accelerators.Blas;
 /// </remarks>
 public sealed class BlasBackend : IBackend
 {
-    /// <summary>Least number of coordinates from which a matrix product beats direct dot products in registers (measured: docs/theory/blas.md).</summary>
+    /// <summary>Least number of coordinates from which costs are made by matrix products (measured: docs/theory/blas.md).</summary>
     public const int FewestDimensions = 16;
 
     /// <summary>Bytes of tables by default: those up to which solvers tabulate slow costs.</summary>
@@ -70,6 +69,11 @@ public sealed class BlasBackend : IBackend
         return Tabulates(cloud) ? Tabulate(cloud) : cloud;
     }
 
+    long IBackend.TableBytes(Geometry geometry) =>
+        Products(geometry) is not { } cloud ? ((IBackend)_managed).TableBytes(geometry)
+        : Tabulates(cloud) ? (long)cloud.Rows * cloud.Columns * sizeof(double)
+        : 0;
+
     /// <inheritdoc/>
     public long EstimateBytes(Geometry geometry, Precision precision)
     {
@@ -88,17 +92,7 @@ public sealed class BlasBackend : IBackend
         CancellationToken cancellation = default
     )
     {
-        long bytes = EstimateBytes(geometry, precision);
-        if (bytes > MemoryLimit)
-        {
-            throw new BackendException(
-                Name,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"the operator needs {bytes:N0} bytes for {geometry.Rows} x {geometry.Columns}, more than the limit of {MemoryLimit:N0}."
-                )
-            );
-        }
+        BackendException.ThrowIfAbove(MemoryLimit, EstimateBytes(geometry, precision), Name, geometry);
         if (Products(geometry) is not { } cloud)
             return _managed.Bind(geometry, precision, cancellation);
         return Stream(cloud, Streamable(cloud, precision), cancellation);
@@ -130,11 +124,11 @@ public sealed class BlasBackend : IBackend
     public CostMatrix Tabulate(PointCloud cloud)
     {
         ArgumentNullException.ThrowIfNull(cloud);
-        if (DotProducts<double>.ScaleOf(cloud.GroundCost) is null)
+        if (Centred.ScaleOf(cloud.GroundCost) is null)
             throw new NotSupportedException(
                 $"The cost '{cloud.GroundCost.Name}' does not come from dot products alone: use CostMatrix.From."
             );
-        return HasUsualSize(cloud) ? CostTable.Of(cloud, _blas, _managed.Blocks) : CostMatrix.From(cloud);
+        return HasUsualSize(cloud) ? CostTable.Of(cloud, _blas, _managed.Blocks, Name) : CostMatrix.From(cloud);
     }
 
     /// <summary>Ends the worker threads. Operators must not be used afterwards. The library stays loaded.</summary>
@@ -146,7 +140,7 @@ public sealed class BlasBackend : IBackend
     /// <summary>The cloud whose costs are made from dot products here; null where the managed back end serves.</summary>
     static PointCloud? Products(Geometry geometry) =>
         geometry is PointCloud { Dimension: >= FewestDimensions } cloud
-        && DotProducts<double>.ScaleOf(cloud.GroundCost) is not null
+        && Centred.ScaleOf(cloud.GroundCost) is not null
         && HasUsualSize(cloud)
             ? cloud
             : null;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using OT.Backends.Managed;
 using OT.Geometries;
 using OT.Numerics;
 
@@ -19,16 +20,21 @@ sealed class CostBlocks
     const int Segment = 256;
 
     readonly PointCloud _cloud;
-    readonly DotProducts<double> _points;
+    readonly BlasLibrary _blas;
+    readonly CentredCloud<double> _points;
 
-    /// <summary>Rows of costs by the products of <paramref name="points"/>, which are those of the cloud.</summary>
-    public CostBlocks(PointCloud cloud, DotProducts<double> points) => (_cloud, _points) = (cloud, points);
+    /// <summary>Rows of costs by the products of <paramref name="points"/>, which are those of the cloud; they are packed here where none are given.</summary>
+    public CostBlocks(PointCloud cloud, BlasLibrary blas, CentredCloud<double>? points = null)
+    {
+        (_cloud, _blas) = (cloud, blas);
+        _points = points ?? new CentredCloud<double>(cloud, cloud.Columns, DotProducts.Panel, colour: 0);
+    }
 
     /// <summary>Columns of a tile: with its rows, what the second-level cache holds.</summary>
     const int TileColumns = 4 * Segment;
 
-    /// <summary>Rows that are made together: as many as let the product run at speed, of at most 8 MiB.</summary>
-    public static int RowsTogether(int columns) => (int)Math.Clamp((8L << 20) / sizeof(double) / columns, 16, 128);
+    /// <summary>Rows that are made together: as many as let the product run at speed, of at most 8 MiB; a multiple of 4.</summary>
+    public static int RowsTogether(int columns) => (int)Math.Clamp((8L << 20) / sizeof(double) / columns / 4 * 4, 16, 128);
 
     /// <summary>Room that one worker needs for scaled rows.</summary>
     public AlignedBuffer<double> Room() => new(RowsTogether(_cloud.Columns) * _points.Dimension, colour: 0);
@@ -43,11 +49,11 @@ sealed class CostBlocks
         int m = _cloud.Columns;
         Span<int> mended = stackalloc int[count];
         mended.Clear();
-        _points.Scaled(row, count, -2 * _points.Scale, room);
+        _points.Scaled(row, count, -2 * _points.Scale, room.Span);
         for (int tile = 0; tile < m; tile += TileColumns)
         {
             int width = Math.Min(TileColumns, m - tile);
-            _points.Multiply(room, count, tile, width, ref costs[tile], m);
+            DotProducts.Multiply(_blas, _points, room, count, tile, width, ref costs[tile], m);
             for (int r = 0; r < count; r++)
             {
                 if (mended[r] <= m / 16)

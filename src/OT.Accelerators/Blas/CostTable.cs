@@ -1,3 +1,4 @@
+using OT.Backends.Managed;
 using OT.Geometries;
 using OT.Numerics;
 
@@ -16,7 +17,7 @@ sealed class CostTable : IBlockWork
     CostTable(PointCloud cloud, BlasLibrary blas, int threads)
     {
         (_rows, _columns, _together) = (cloud.Rows, cloud.Columns, CostBlocks.RowsTogether(cloud.Columns));
-        _blocks = new CostBlocks(cloud, new DotProducts<double>(blas, cloud));
+        _blocks = new CostBlocks(cloud, blas);
         _rooms = new AlignedBuffer<double>?[threads];
         // Every element is written, so none need be cleared.
         _costs = GC.AllocateUninitializedArray<double>(Guard.ArrayLength(_rows, _columns, "a cost matrix"));
@@ -24,15 +25,15 @@ sealed class CostTable : IBlockWork
 
     /// <summary>Bytes beside the table.</summary>
     public static long WorkspaceBytes(PointCloud cloud, int threads) =>
-        DotProducts<double>.Bytes(cloud.Rows, cloud.Columns, cloud.Dimension)
+        CentredCloud<double>.Bytes(cloud.Rows, cloud.Columns, cloud.Dimension)
         + ((long)threads * CostBlocks.RowsTogether(cloud.Columns) * cloud.Dimension * sizeof(double));
 
     /// <summary>Makes the table.</summary>
-    public static CostMatrix Of(PointCloud cloud, BlasLibrary blas, RowBlocks loop)
+    public static CostMatrix Of(PointCloud cloud, BlasLibrary blas, RowBlocks loop, string maker)
     {
         var table = new CostTable(cloud, blas, loop.Threads);
         loop.Run((cloud.Rows + table._together - 1) / table._together, table);
-        return CostMatrix.OfFinite(cloud.Rows, cloud.Columns, table._costs);
+        return CostMatrix.OfFinite(cloud.Rows, cloud.Columns, table._costs, maker);
     }
 
     public void Run(int block, int worker)

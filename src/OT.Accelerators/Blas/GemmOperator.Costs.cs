@@ -6,17 +6,16 @@ using OT.Numerics;
 namespace OT.Accelerators.Blas;
 
 /// <summary>What needs the costs themselves, in doubles whatever is streamed: hard minima, products with a plan, its cost.</summary>
-sealed partial class GemmOperator<TSimd, TVector, T>
+sealed unsafe partial class GemmOperator<TSimd, TVector, T>
 {
     readonly CostRoom?[] _costRooms;
     CostBlocks? _costs;
 
-    CostBlocks Costs =>
-        _costs ??= new CostBlocks(_cloud, _points as DotProducts<double> ?? new DotProducts<double>(_blas, _cloud));
+    CostBlocks Costs => _costs ??= new CostBlocks(_cloud, _blas, Points as CentredCloud<double>);
 
     static long CostBytes(int rows, int columns, int d, int threads)
     {
-        long points = typeof(T) == typeof(double) ? 0 : DotProducts<double>.Bytes(rows, columns, d);
+        long points = typeof(T) == typeof(double) ? 0 : CentredCloud<double>.Bytes(rows, columns, d);
         return points + ((long)CostBlocks.RowsTogether(columns) * (columns + d) * sizeof(double) * threads);
     }
 
@@ -47,11 +46,9 @@ sealed partial class GemmOperator<TSimd, TVector, T>
         }
     }
 
-    void HardMinima(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, Span<double> f)
+    protected override void HardMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, Span<double> f)
     {
-        var offsets = new double[Columns];
-        for (int j = 0; j < offsets.Length; j++)
-            offsets[j] = double.IsNegativeInfinity(logB[j]) ? double.NegativeInfinity : g[j];
+        double[] offsets = Allowed(g, logB);
         var minima = new double[Rows];
         OverCosts(
             (_, row, count, costs) =>
@@ -68,12 +65,7 @@ sealed partial class GemmOperator<TSimd, TVector, T>
     }
 
     /// <inheritdoc/>
-    public override unsafe void ApplyPlan(
-        in GibbsPlan plan,
-        ReadOnlySpan<double> vectors,
-        Span<double> result,
-        bool transpose = false
-    )
+    public override void ApplyPlan(in GibbsPlan plan, ReadOnlySpan<double> vectors, Span<double> result, bool transpose = false)
     {
         if (transpose)
         {
@@ -120,33 +112,19 @@ sealed partial class GemmOperator<TSimd, TVector, T>
         var rows = new PlanRows(plan);
         var sums = new double[Rows];
         var totals = new double[Rows];
-        double[][] partials = Array.ConvertAll(new int[Chunks], _ => new double[m]);
+        for (int c = 0; c < Chunks; c++)
+            Array.Clear(ChunkColumns(c)); // the iteration's own, at rest here
         OverCosts(
             (chunk, row, count, costs) =>
             {
                 for (int r = 0; r < count; r++)
-                    (sums[row + r], totals[row + r]) = rows.Sweep(row + r, costs.Span.Slice(r * m, m), partials[chunk]);
+                    (sums[row + r], totals[row + r]) = rows.Sweep(row + r, costs.Span.Slice(r * m, m), ChunkColumns(chunk));
             }
         );
         columnSums.Clear();
-        foreach (double[] partial in partials)
-            AddTo(columnSums, partial);
+        for (int c = 0; c < Chunks; c++)
+            AddTo(columnSums, ChunkColumns(c));
         sums.CopyTo(rowSums);
         return Summation.Sum(totals);
-    }
-
-    /// <summary>A plan's rows from its costs.</summary>
-    sealed class PlanRows(GibbsPlan plan)
-    {
-        readonly double[] _f = plan.F.ToArray();
-        readonly double[] _g = plan.G.ToArray();
-        readonly double[] _logA = plan.LogA.ToArray();
-        readonly double[] _logB = plan.LogB.ToArray();
-        readonly double _inverse = 1 / plan.Epsilon;
-
-        public void Fill(int i, Span<double> costs) => PlanSweep.Entries(costs, _g, _logB, _f[i], _logA[i], _inverse);
-
-        public (double Mass, double Cost) Sweep(int i, ReadOnlySpan<double> costs, Span<double> columns) =>
-            double.IsNegativeInfinity(_logA[i]) ? default : PlanSweep.Row(costs, _g, _logB, _f[i], _logA[i], _inverse, columns);
     }
 }

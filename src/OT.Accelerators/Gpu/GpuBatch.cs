@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using OT.Backends;
 using OT.Numerics;
 using OT.Problems;
+using OT.Solvers.Entropic;
 
 namespace OT.Accelerators.Gpu;
 
@@ -17,8 +18,14 @@ sealed class GpuBatch : IDisposable
     /// <summary>Iterations, over all problems, between two looks of the host: about so many pairs per processor.</summary>
     const long RoundPairs = 1 << 22;
 
+    /// <summary>Costs that are gathered on the host before they are sent.</summary>
+    public const long MostPairs = 1 << 26;
+
     readonly IGpuDevice _device;
     readonly ProblemBatch _batch;
+    readonly int[] _problems;
+    readonly int[] _offsetsA;
+    readonly int[] _offsetsB;
     readonly double[] _epsilons;
     readonly GpuMemory _memory;
     readonly GpuReal _wide;
@@ -29,39 +36,41 @@ sealed class GpuBatch : IDisposable
     readonly GpuBuffer _figures;
     readonly GpuBuffer _f;
     readonly GpuBuffer _g;
-    readonly double[] _masses;
     readonly long _pairs;
 
     /// <summary>Sends the problems.</summary>
     /// <param name="device">Where they run.</param>
     /// <param name="batch">The problems; a regulariser is not looked at.</param>
-    /// <param name="epsilons">ε of each, in its cost units.</param>
-    public GpuBatch(IGpuDevice device, ProblemBatch batch, ReadOnlySpan<double> epsilons)
+    /// <param name="problems">Which of them.</param>
+    /// <param name="epsilons">ε of every problem of the batch, in its cost units.</param>
+    public GpuBatch(IGpuDevice device, ProblemBatch batch, ReadOnlySpan<int> problems, ReadOnlySpan<double> epsilons)
     {
         Guard.Length(epsilons.Length, batch.Count, nameof(epsilons));
-        (_device, _batch, _epsilons, _memory) = (device, batch, epsilons.ToArray(), new GpuMemory(device));
+        (_device, _batch, _memory) = (device, batch, new GpuMemory(device));
+        (_problems, _epsilons) = (problems.ToArray(), epsilons.ToArray());
         _wide = device.HasDoubles ? GpuReal.Double : GpuReal.Single;
-        _masses = new double[batch.Count];
+        _offsetsA = Offsets(batch.OffsetsA);
+        _offsetsB = Offsets(batch.OffsetsB);
+        foreach (int problem in _problems)
+            _pairs += (long)batch.Rows(problem) * batch.Columns(problem);
         try
         {
             (double[] a, double[] b) = Weights();
             (double[] costs, long[] starts) = Costs();
-            for (int k = 0; k < batch.Count; k++)
-                _pairs += (long)batch.Rows(k) * batch.Columns(k);
             _fixed =
             [
                 Send(costs),
                 SendBytes(MemoryMarshal.AsBytes<long>(starts)),
-                SendBytes(MemoryMarshal.AsBytes(batch.OffsetsA)),
-                SendBytes(MemoryMarshal.AsBytes(batch.OffsetsB)),
+                SendBytes(MemoryMarshal.AsBytes<int>(_offsetsA)),
+                SendBytes(MemoryMarshal.AsBytes<int>(_offsetsB)),
                 Send(a),
                 Send(Array.ConvertAll(a, Math.Log)),
                 Send(b),
                 Send(Array.ConvertAll(b, Math.Log)),
             ];
-            _steps = _memory.Allocate((long)StepLength * batch.Count, _wide);
-            _flags = _memory.Allocate((long)FlagCount * sizeof(int) * batch.Count);
-            _figures = _memory.Allocate(2L * batch.Count, _wide);
+            _steps = _memory.Allocate((long)StepLength * Count, _wide);
+            _flags = _memory.Allocate((long)FlagCount * sizeof(int) * Count);
+            _figures = _memory.Allocate(2L * Count, _wide);
             _f = _memory.Allocate(2L * a.Length, _wide);
             _g = _memory.Allocate(2L * b.Length, _wide);
             _iterate = device.Kernel(new(GpuProgram.Batch, _wide, _wide, _wide), "iterate");
@@ -73,10 +82,19 @@ sealed class GpuBatch : IDisposable
         }
     }
 
-    /// <summary>Up to <paramref name="count"/> iterations of each problem; each stops by itself where its L1 error is at most <paramref name="tolerance"/> times its mass.</summary>
+    /// <summary>Bytes of one problem on a device with doubles, but for its costs.</summary>
+    public static long BytesBesideCosts(int rows, int columns) =>
+        (4L * sizeof(double) * (rows + columns))
+        + ((StepLength + 2) * sizeof(double))
+        + (FlagCount * sizeof(int))
+        + (sizeof(long) + (4 * sizeof(int)));
+
+    int Count => _problems.Length;
+
+    /// <summary>Up to <paramref name="count"/> iterations of each problem; each stops by itself where its L1 error is at most its target.</summary>
     /// <param name="count">Iterations at most.</param>
-    /// <param name="tolerance">Relative to the mass.</param>
-    /// <param name="f">In and out: source potentials, one problem after another.</param>
+    /// <param name="targets">Of every problem of the batch, in units of mass.</param>
+    /// <param name="f">In and out: source potentials of the batch; those of other problems are left alone.</param>
     /// <param name="g">In and out: target potentials.</param>
     /// <param name="errors">Out: error of each; NaN where no iteration was made or a value was not finite.</param>
     /// <param name="made">Out: iterations of each.</param>
@@ -84,7 +102,7 @@ sealed class GpuBatch : IDisposable
     /// <returns>Whether all problems came to their end.</returns>
     public bool Iterate(
         int count,
-        double tolerance,
+        ReadOnlySpan<double> targets,
         Span<double> f,
         Span<double> g,
         Span<double> errors,
@@ -92,38 +110,42 @@ sealed class GpuBatch : IDisposable
         CancellationToken cancellation = default
     )
     {
-        int n = _batch.OffsetsA[^1],
-            m = _batch.OffsetsB[^1];
-        Guard.Length(f.Length, n, nameof(f));
-        Guard.Length(g.Length, m, nameof(g));
-        Guard.Length(errors.Length, _batch.Count, nameof(errors));
-        Guard.Length(made.Length, _batch.Count, nameof(made));
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
-        _memory.Write(_f, f, _wide);
-        _memory.Write(_g, g, _wide);
-        WriteSteps(count, tolerance);
-        var flags = new int[FlagCount * _batch.Count];
+        int n = _offsetsA[^1],
+            m = _offsetsB[^1];
+        double[] bothF = new double[2 * n],
+            bothG = new double[2 * m],
+            figures = new double[2 * Count];
+        for (int k = 0; k < Count; k++)
+        {
+            OwnF(f, k).CopyTo(bothF.AsSpan(_offsetsA[k]));
+            OwnG(g, k).CopyTo(bothG.AsSpan(_offsetsB[k]));
+        }
+        _memory.Write(_f, bothF.AsSpan(0, n), _wide);
+        _memory.Write(_g, bothG.AsSpan(0, m), _wide);
+        WriteSteps(count, targets);
+        var flags = new int[FlagCount * Count];
         int rounds = (int)Math.Clamp(RoundPairs * _device.Processors / Math.Max(_pairs, 1), 1, 256);
         bool ended = false;
         while (!ended && !cancellation.IsCancellationRequested)
         {
-            _device.Launch(_iterate, _batch.Count, GroupSize, [.. _fixed, _steps, _f, _g, _flags, _figures, n, m, rounds]);
+            _device.Launch(_iterate, Count, GroupSize, [.. _fixed, _steps, _f, _g, _flags, _figures, n, m, rounds]);
             ended = ReadFlags(flags);
         }
         ReadFlags(flags);
-        double[] bothF = new double[2 * n],
-            bothG = new double[2 * m],
-            figures = new double[2 * _batch.Count];
         _memory.Read(_f, bothF, _wide);
         _memory.Read(_g, bothG, _wide);
         _memory.Read(_figures, figures, _wide);
-        for (int k = 0; k < _batch.Count; k++)
+        for (int k = 0; k < Count; k++)
         {
-            made[k] = flags[(FlagCount * k) + 1];
-            errors[k] = made[k] == 0 || flags[(FlagCount * k) + 2] != 0 ? double.NaN : figures[2 * k];
-            int set = made[k] % 2;
-            Copy(bothF.AsSpan(set * n, n), f, _batch.OffsetsA, k);
-            Copy(bothG.AsSpan(set * m, m), g, _batch.OffsetsB, k);
+            int problem = _problems[k];
+            made[problem] = flags[(FlagCount * k) + 1];
+            errors[problem] = made[problem] == 0 || flags[(FlagCount * k) + 2] != 0 ? double.NaN : figures[2 * k];
+            int set = made[problem] % 2;
+            Span<double> ownF = OwnF(f, k),
+                ownG = OwnG(g, k);
+            bothF.AsSpan((set * n) + _offsetsA[k], ownF.Length).CopyTo(ownF);
+            bothG.AsSpan((set * m) + _offsetsB[k], ownG.Length).CopyTo(ownG);
         }
         return ended;
     }
@@ -131,14 +153,24 @@ sealed class GpuBatch : IDisposable
     /// <summary>Gives all memory of the device back.</summary>
     public void Dispose() => _memory.Dispose();
 
-    static void Copy(ReadOnlySpan<double> from, Span<double> to, ReadOnlySpan<int> offsets, int problem) =>
-        from[offsets[problem]..offsets[problem + 1]].CopyTo(to[offsets[problem]..]);
+    Span<double> OwnF(Span<double> f, int k) => f.Slice(_batch.OffsetsA[_problems[k]], _batch.Rows(_problems[k]));
+
+    Span<double> OwnG(Span<double> g, int k) => g.Slice(_batch.OffsetsB[_problems[k]], _batch.Columns(_problems[k]));
+
+    /// <summary>Where the problems begin once the others are left out.</summary>
+    int[] Offsets(ReadOnlySpan<int> all)
+    {
+        var own = new int[Count + 1];
+        for (int k = 0; k < Count; k++)
+            own[k + 1] = own[k] + all[_problems[k] + 1] - all[_problems[k]];
+        return own;
+    }
 
     /// <summary>Fetches the flags and tells whether every problem is done.</summary>
     bool ReadFlags(int[] flags)
     {
         _device.Read(_flags, MemoryMarshal.AsBytes(flags.AsSpan()));
-        for (int k = 0; k < _batch.Count; k++)
+        for (int k = 0; k < Count; k++)
         {
             if (flags[FlagCount * k] == 0)
                 return false;
@@ -146,16 +178,16 @@ sealed class GpuBatch : IDisposable
         return true;
     }
 
-    void WriteSteps(int count, double tolerance)
+    void WriteSteps(int count, ReadOnlySpan<double> targets)
     {
-        var steps = new double[StepLength * _batch.Count];
-        var flags = new int[FlagCount * _batch.Count];
-        for (int k = 0; k < _batch.Count; k++)
+        var steps = new double[StepLength * Count];
+        var flags = new int[FlagCount * Count];
+        MarginalPenalty a = _batch.PenaltyA,
+            b = _batch.PenaltyB;
+        for (int k = 0; k < Count; k++)
         {
-            double epsilon = _epsilons[k];
-            MarginalPenalty a = _batch.PenaltyA,
-                b = _batch.PenaltyB;
-            double[] step = [Log2E / epsilon, Log2E, 1, tolerance * _masses[k], a.Tau(epsilon), b.Tau(epsilon), a.Bound, b.Bound];
+            double epsilon = _epsilons[_problems[k]];
+            double[] step = [Log2E / epsilon, Log2E, 1, targets[_problems[k]], a.Tau(epsilon), b.Tau(epsilon), a.Bound, b.Bound];
             step.CopyTo(steps, StepLength * k);
             flags[(FlagCount * k) + 3] = count;
         }
@@ -166,19 +198,17 @@ sealed class GpuBatch : IDisposable
     /// <summary>Weights of all problems; hard marginals have one mass, to which b is scaled.</summary>
     (double[] A, double[] B) Weights()
     {
-        var a = new double[_batch.OffsetsA[^1]];
-        var b = new double[_batch.OffsetsB[^1]];
+        var a = new double[_offsetsA[^1]];
+        var b = new double[_offsetsB[^1]];
         bool balanced = _batch.PenaltyA.IsExact && _batch.PenaltyB.IsExact;
-        for (int k = 0; k < _batch.Count; k++)
+        for (int k = 0; k < Count; k++)
         {
-            ReadOnlySpan<double> ownA = _batch.WeightsA(k),
-                ownB = _batch.WeightsB(k);
-            double massA = Summation.Sum(ownA),
-                scale = Solvers.Entropic.SmallProblem.ScaleOf(balanced, massA, Summation.Sum(ownB));
-            _masses[k] = massA;
-            ownA.CopyTo(a.AsSpan(_batch.OffsetsA[k]));
+            ReadOnlySpan<double> ownA = _batch.WeightsA(_problems[k]),
+                ownB = _batch.WeightsB(_problems[k]);
+            double scale = SmallProblem.ScaleOf(balanced, Summation.Sum(ownA), Summation.Sum(ownB));
+            ownA.CopyTo(a.AsSpan(_offsetsA[k]));
             for (int j = 0; j < ownB.Length; j++)
-                b[_batch.OffsetsB[k] + j] = scale * ownB[j];
+                b[_offsetsB[k] + j] = scale * ownB[j];
         }
         return (a, b);
     }
@@ -186,22 +216,26 @@ sealed class GpuBatch : IDisposable
     /// <summary>Costs of all problems, once where they are shared, and where each begins.</summary>
     (double[] Costs, long[] Starts) Costs()
     {
-        var starts = new long[_batch.Count];
+        var starts = new long[Count];
         if (_batch.Shared is { } shared)
         {
             var table = new double[Guard.ArrayLength(shared.Rows, shared.Columns, "the costs of a batch")];
             shared.CostRows(0, shared.Rows, table);
             return (table, starts);
         }
-        long total = 0;
-        for (int k = 0; k < _batch.Count; k++)
+        var costs = new double[Guard.ArrayLength(_pairs, 1, "the costs of a batch")];
+        double[] scratch = [];
+        int start = 0;
+        for (int k = 0; k < Count; k++)
         {
-            starts[k] = total;
-            total += (long)_batch.Rows(k) * _batch.Columns(k);
+            int needed = _batch.CostScratch(_problems[k]);
+            if (needed > scratch.Length)
+                scratch = new double[needed];
+            ReadOnlySpan<double> own = _batch.Costs(_problems[k], scratch);
+            own.CopyTo(costs.AsSpan(start));
+            starts[k] = start;
+            start += own.Length;
         }
-        var costs = new double[Guard.ArrayLength(total, 1, "the costs of a batch")];
-        for (int k = 0; k < _batch.Count; k++)
-            _batch.Costs(k, new double[_batch.CostScratch(k)]).CopyTo(costs.AsSpan((int)starts[k]));
         return (costs, starts);
     }
 

@@ -20,6 +20,7 @@ readonly record struct GpuModule(GpuProgram Program, GpuReal Real, GpuReal Store
             GpuProgram.Vectors => "vectors.cl",
             GpuProgram.Matrix => "matrix.cl",
             GpuProgram.Batch => "batch.cl",
+            GpuProgram.Sliced => "sliced.cl",
             _ => "points.cl",
         };
 

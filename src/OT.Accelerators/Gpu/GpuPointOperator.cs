@@ -1,4 +1,5 @@
 using OT.Backends;
+using OT.Backends.Managed;
 using OT.Geometries;
 
 namespace OT.Accelerators.Gpu;
@@ -23,8 +24,9 @@ sealed class GpuPointOperator : GpuOperator
     readonly GpuGroundCost _cost;
     readonly GpuProgram _dotProgram;
     readonly GpuClouds? _dotClouds;
-    GpuClouds? _clouds;
-    GpuClouds? _planClouds;
+
+    /// <summary>The points as they are, in floats and in doubles: those that sweeps of differences and plans have asked for.</summary>
+    readonly GpuClouds?[] _clouds = new GpuClouds?[2];
     IGpuKernel? _dots;
     IGpuKernel? _differences;
     IGpuKernel? _apply;
@@ -60,7 +62,7 @@ sealed class GpuPointOperator : GpuOperator
                 Memory.Write(ColumnSide.Norms, _dotClouds.TargetNorms, Wide);
             }
             if (_dotProgram == GpuProgram.Dot)
-                _clouds = _dotClouds;
+                CloudsIn(Real) = _dotClouds;
         }
         catch
         {
@@ -117,11 +119,13 @@ sealed class GpuPointOperator : GpuOperator
     protected override int WorkPerPair => 1 + (_cloud.Dimension / FreeCoordinates);
 
     /// <summary>Whether the rounding of norms as large as the largest cost is small beside ε: as the managed operator decides it.</summary>
-    protected override bool FoldsNorms(double epsilon)
-    {
-        (double ulp, double rounding) = Real == GpuReal.Double ? (Math.ScaleB(1, -52), 1e-10) : (Math.ScaleB(1, -23), 1e-3);
-        return _cost.HasDots && ulp * _cloud.MagnitudeBound <= rounding * epsilon;
-    }
+    protected override bool FoldsNorms(double epsilon) =>
+        _cost.HasDots
+        && (
+            Real == GpuReal.Double
+                ? Centred.Resolves<double>(_cloud.MagnitudeBound, epsilon)
+                : Centred.Resolves<float>(_cloud.MagnitudeBound, epsilon)
+        );
 
     protected override void Prepare(bool withNorms)
     {
@@ -130,15 +134,17 @@ sealed class GpuPointOperator : GpuOperator
             _dots ??= Device.Kernel(Module(_dotProgram, Real), "softmin");
             return;
         }
-        _clouds ??= new GpuClouds(Memory, _cloud, _cost, Real);
+        CloudsIn(Real) ??= new GpuClouds(Memory, _cloud, _cost, Real);
         _differences ??= Device.Kernel(Module(_cost.Program, Real), "softmin");
     }
+
+    ref GpuClouds? CloudsIn(GpuReal real) => ref _clouds[real == GpuReal.Double ? 1 : 0];
 
     GpuModule Module(GpuProgram program, GpuReal real) => new(program, real, real, Wide);
 
     protected override void LaunchSoftMin(GpuSide own, bool withNorms, int firstGroup, long groups)
     {
-        GpuClouds clouds = (withNorms ? _dotClouds : _clouds)!;
+        GpuClouds clouds = (withNorms ? _dotClouds : CloudsIn(Real))!;
         (GpuBuffer x, GpuBuffer y, int xStride, int yStride) = Points(clouds, own);
         GpuModule module = Module(withNorms ? _dotProgram : _cost.Program, Real);
         GpuSide other = own.IsColumns ? RowSide : ColumnSide;
@@ -177,14 +183,15 @@ sealed class GpuPointOperator : GpuOperator
 
     protected override void PreparePlans()
     {
-        _planClouds ??= PlanReal == Real && _clouds is not null ? _clouds : new GpuClouds(Memory, _cloud, _cost, PlanReal);
+        CloudsIn(PlanReal) ??= new GpuClouds(Memory, _cloud, _cost, PlanReal);
         _apply ??= Device.Kernel(Module(_cost.Program, PlanReal), "plan_apply");
         _transport ??= Device.Kernel(Module(_cost.Program, PlanReal), "plan_cost");
     }
 
     protected override void LaunchApply(GpuSide own, PlanBuffers buffers, int firstGroup, long groups)
     {
-        (GpuBuffer x, GpuBuffer y, int xStride, int yStride) = Points(_planClouds!, own);
+        GpuClouds clouds = CloudsIn(PlanReal)!;
+        (GpuBuffer x, GpuBuffer y, int xStride, int yStride) = Points(clouds, own);
         GpuModule module = Module(_cost.Program, PlanReal);
         Device.Launch(
             _apply!,
@@ -198,7 +205,7 @@ sealed class GpuPointOperator : GpuOperator
                 buffers.Vectors,
                 Step,
                 buffers.Partial,
-                module.AsWide(CostScale(_planClouds!)),
+                module.AsWide(CostScale(clouds)),
                 module.AsReal(_cost.Power),
                 module.AsReal(_cost.Order),
                 xStride,
@@ -213,19 +220,20 @@ sealed class GpuPointOperator : GpuOperator
 
     protected override void LaunchCost(PlanBuffers buffers, int firstGroup, long groups)
     {
+        GpuClouds clouds = CloudsIn(PlanReal)!;
         GpuModule module = Module(_cost.Program, PlanReal);
         Device.Launch(
             _transport!,
             groups,
             256,
             [
-                _planClouds!.Source,
-                _planClouds.Target,
+                clouds.Source,
+                clouds.Target,
                 buffers.Own,
                 buffers.Bias,
                 Step,
                 buffers.Partial,
-                module.AsWide(CostScale(_planClouds)),
+                module.AsWide(CostScale(clouds)),
                 module.AsReal(_cost.Power),
                 module.AsReal(_cost.Order),
                 RowSide.Padded,

@@ -3,6 +3,9 @@ namespace OT.Accelerators.Gpu;
 /// <summary>A family of kernels. Numbers from 1 on are the values of COST in <c>points.cl</c>.</summary>
 enum GpuProgram
 {
+    /// <summary>Projections on many directions, sorted.</summary>
+    Sliced = -7,
+
     /// <summary>What the device can do at most.</summary>
     Limits = -6,
 

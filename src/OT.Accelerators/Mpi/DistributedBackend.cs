@@ -32,15 +32,13 @@ public sealed class DistributedBackend : IBackend
         ArgumentNullException.ThrowIfNull(ranks);
         (_local, _ranks) = (local, ranks);
         MemoryLimit = ranks.Gather<long>([local.MemoryLimit]).Min();
-        char[] names = ranks.Gather<char>(local.Name, out _);
-        for (int r = 0; r < ranks.Size; r++)
-        {
-            if (
-                names.Length != local.Name.Length * ranks.Size
-                || !names.AsSpan(r * local.Name.Length, local.Name.Length).SequenceEqual(local.Name)
-            )
-                throw new BackendException("mpi", $"the ranks run different back ends: {new string(names)}.");
-        }
+        string[] names = ranks.GatherTexts(local.Name);
+        int other = Array.FindIndex(names, name => !string.Equals(name, names[0], StringComparison.Ordinal));
+        if (other > 0)
+            throw new BackendException(
+                "mpi",
+                $"rank {other} runs on {names[other]}, rank 0 on {names[0]}: all must run on one kind."
+            );
         Name = string.Create(CultureInfo.InvariantCulture, $"mpi-{ranks.Size} of {local.Name}");
     }
 
@@ -59,12 +57,14 @@ public sealed class DistributedBackend : IBackend
     /// <summary>The geometry itself: each rank prepares its own rows when it binds them.</summary>
     public Geometry Prepare(Geometry geometry) => geometry;
 
+    long IBackend.TableBytes(Geometry geometry) => 0;
+
     /// <inheritdoc/>
     public BackendTimings Spent => _local.Spent;
 
     IRowShare IBackend.Share => _ranks;
 
-    /// <summary>Bytes that <see cref="Bind"/> would take on the rank with most rows, the copy of its costs included where there is one. Not collective, and the same on every rank.</summary>
+    /// <summary>Bytes that <see cref="Bind"/> would take on the rank where it takes most, the copy of its costs included where there is one. Collective: threads and devices differ between ranks.</summary>
     public long EstimateBytes(Geometry geometry, Precision precision)
     {
         ArgumentNullException.ThrowIfNull(geometry);
@@ -85,11 +85,11 @@ public sealed class DistributedBackend : IBackend
         long exchange = sizeof(double) * ((4L * m) + (2L * n) + (2L * _ranks.Size * 8));
         // Devices know kinds of costs, not parts of any: the whole matrix bounds its part.
         long local = _local.EstimateBytes(geometry is CostMatrix && _local is Gpu.GpuBackend ? geometry : block, precision);
-        return checked(local + stored + exchange);
+        return _ranks.Gather<long>([checked(local + stored + exchange)]).Max();
     }
 
     /// <inheritdoc/>
-    /// <exception cref="BackendException">There are fewer rows than ranks, or memory or a device is missing on some rank: all ranks throw.</exception>
+    /// <exception cref="BackendException">Ranks gave other costs or another precision, there are fewer rows than ranks, or memory or a device is missing on some rank: all ranks throw.</exception>
     public ICostOperator Bind(
         Geometry geometry,
         Precision precision = Precision.Float64,
@@ -97,6 +97,8 @@ public sealed class DistributedBackend : IBackend
     )
     {
         ArgumentNullException.ThrowIfNull(geometry);
+        string kind = $"{geometry.Rows} x {geometry.Columns} costs ({geometry.GetType().Name}) in {precision}";
+        _ranks.Agree("Bind", (ulong)(uint)MpiCommunicator.HashOf(kind), 0, () => [kind]);
         if (geometry.Rows < _ranks.Size)
         {
             throw new BackendException(
@@ -108,8 +110,10 @@ public sealed class DistributedBackend : IBackend
         MpiCommunicator.Watch watch = _ranks.WatchOf(cancellation, out int slot);
         ICostOperator? local = null;
         string? failure = null;
+        ulong costs = 0;
         try
         {
+            costs = geometry.Fingerprint();
             local = _local.Bind(BlockOf(geometry, start, end), precision, watch.Own);
         }
 #pragma warning disable CA1031 // thrown again, on every rank, once all know of it
@@ -121,6 +125,7 @@ public sealed class DistributedBackend : IBackend
         try
         {
             _ranks.Settle(failure);
+            _ranks.Agree("Bind", costs, 0, () => [$"costs with the fingerprint {costs:x}"]);
         }
         catch
         {
@@ -129,7 +134,7 @@ public sealed class DistributedBackend : IBackend
                 _ranks.EndWatch(slot);
             throw;
         }
-        return new DistributedOperator(geometry, local!, _ranks, watch, slot);
+        return new DistributedOperator(geometry, local!, costs, _ranks, watch, slot);
     }
 
     /// <summary>As <see cref="Certificate.Verify"/>, each rank over its own rows. Collective; every rank gets the same certificate.</summary>

@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using OT.Backends;
 using OT.Backends.Managed;
 using OT.Geometries;
@@ -11,13 +10,14 @@ namespace OT.Accelerators.Mpi;
 /// Vectors over rows are gathered. Vectors over columns are reduced in two steps, which move as little as an all-reduce can: each rank adds up its share of the columns, in the order of the ranks, and the
 /// shares are gathered. So the sums have the same bits on every rank by construction.
 /// </remarks>
-sealed class DistributedOperator : ICostOperator
+sealed partial class DistributedOperator : ICostOperator
 {
     /// <summary>What each rank says beside its vectors: tokens that fired, whether it failed, error of its rows, error and mass of its columns.</summary>
     internal const int Remarks = 5;
 
     readonly Geometry _geometry;
     readonly ICostOperator _local;
+    readonly ulong _costs;
     readonly MpiCommunicator _ranks;
     readonly MpiCommunicator.Watch _watch;
     readonly int _slot;
@@ -37,17 +37,19 @@ sealed class DistributedOperator : ICostOperator
     double[] _nextG = [];
     SinkhornStep? _step;
     SinkhornStep? _localStep;
+    ulong _stepHash;
     Exception? _failure;
 
     public DistributedOperator(
         Geometry geometry,
         ICostOperator local,
+        ulong costs,
         MpiCommunicator ranks,
         MpiCommunicator.Watch watch,
         int slot
     )
     {
-        (_geometry, _local, _ranks, _watch, _slot) = (geometry, local, ranks, watch, slot);
+        (_geometry, _local, _costs, _ranks, _watch, _slot) = (geometry, local, costs, ranks, watch, slot);
         (Rows, Columns) = (geometry.Rows, geometry.Columns);
         (_start, _end) = ranks.RowsOf(Rows);
         (_left, _right) = ranks.RowsOf(Columns);
@@ -137,7 +139,8 @@ sealed class DistributedOperator : ICostOperator
     public int Iterate(int count, SinkhornStep step, Span<double> f, Span<double> g, out double error)
     {
         error = double.NaN;
-        if (!Begin("Iterate", step.Epsilon, f, g))
+        Take(step);
+        if (!Begin("Iterate", step.Epsilon, f, g, step, count))
             return 0;
         if (_nextF.Length == 0)
             (_nextF, _nextG) = (new double[Rows], new double[Columns]);
@@ -158,15 +161,25 @@ sealed class DistributedOperator : ICostOperator
         return count;
     }
 
+    /// <summary>This rank's part of what stays fixed, and a hash of the whole.</summary>
+    void Take(SinkhornStep step)
+    {
+        if (ReferenceEquals(step, _step))
+            return;
+        int own = _end - _start;
+        _localStep = step with { A = step.A.Slice(_start, own), LogA = step.LogA.Slice(_start, own) };
+        _stepHash = WeightsOf(step);
+        foreach ((_, double number) in Named(step))
+            _stepHash = BitHash.Of(_stepHash, [number]);
+        _step = step;
+    }
+
+    static ulong WeightsOf(SinkhornStep step) =>
+        BitHash.Of(BitHash.Of(BitHash.Of(BitHash.Of(0, step.A.Span), step.LogA.Span), step.B.Span), step.LogB.Span);
+
     /// <summary>One iteration from (f, g) to the next potentials; the error of the plan in between.</summary>
     double Iteration(SinkhornStep step, ReadOnlySpan<double> f, ReadOnlySpan<double> g, out double mass)
     {
-        if (!ReferenceEquals(step, _step))
-        {
-            int own = _end - _start;
-            _localStep = step with { A = step.A.Slice(_start, own), LogA = step.LogA.Slice(_start, own) };
-            _step = step;
-        }
         Span<double> sums = _shares.AsSpan(0, _right - _left),
             next = Columnwise(_own);
         double rowError = 0,
@@ -326,135 +339,4 @@ sealed class DistributedOperator : ICostOperator
         }
         return cost.Value;
     }
-
-    // ---- a step: agreed upon, done, exchanged ----
-
-    /// <summary>What is agreed on before a call: the step, that every rank gives the same numbers to it, and whether to make it at all.</summary>
-    bool Begin(string what, double epsilon, ReadOnlySpan<double> x, ReadOnlySpan<double> y)
-    {
-        ulong hash = BitHash.Of(BitConverter.DoubleToUInt64Bits(epsilon), x);
-        _ranks.Agree(what, BitHash.Of(hash, y), 0);
-        Interrupted |= _watch.Token.IsCancellationRequested;
-        return !Interrupted;
-    }
-
-    bool Begin(string what, in GibbsPlan plan, ReadOnlySpan<double> vectors) =>
-        Begin(what, plan.Epsilon, plan.F, plan.G) && Begin(what, plan.Epsilon, vectors, default);
-
-    delegate void LocalStep(
-        ICostOperator local,
-        ReadOnlySpan<double> x,
-        ReadOnlySpan<double> y,
-        Span<double> columns,
-        Span<double> rows
-    );
-
-    delegate void PlanStep(
-        ICostOperator local,
-        in GibbsPlan own,
-        ReadOnlySpan<double> x,
-        Span<double> columns,
-        Span<double> rows
-    );
-
-    /// <summary>Runs the local part. What it throws (a cost of the caller's own may) is told to all ranks by the exchange that they wait in.</summary>
-    void Try(ReadOnlySpan<double> x, ReadOnlySpan<double> y, LocalStep step)
-    {
-        Array.Clear(_own, 0, Remarks);
-        try
-        {
-            step(_local, x, y, _columns, _rows);
-        }
-#pragma warning disable CA1031 // thrown again, on every rank, once all know of it
-        catch (Exception e)
-#pragma warning restore CA1031
-        {
-            _failure = e;
-        }
-        _rows.CopyTo(Rowwise(_own));
-    }
-
-    void TryPlan(in GibbsPlan plan, ReadOnlySpan<double> x, PlanStep step)
-    {
-        var own = new GibbsPlan
-        {
-            F = plan.F[_start.._end],
-            G = plan.G,
-            LogA = plan.LogA[_start.._end],
-            LogB = plan.LogB,
-            Epsilon = plan.Epsilon,
-        };
-        Array.Clear(_own, 0, Remarks);
-        try
-        {
-            step(_local, own, x, _columns, _rows);
-        }
-#pragma warning disable CA1031 // thrown again, on every rank, once all know of it
-        catch (Exception e)
-#pragma warning restore CA1031
-        {
-            _failure = e;
-        }
-        _rows.CopyTo(Rowwise(_own));
-    }
-
-    /// <summary>Every rank gets its share of all ranks' columns.</summary>
-    void ExchangeColumns(ReadOnlySpan<double> columns) => _ranks.AllToAll(columns, _columnShares, _shares.AsSpan(), _ownShares);
-
-    /// <summary>Adds the ranks' parts of this rank's columns, in order, into the first of them.</summary>
-    void AddShares(Span<double> sums)
-    {
-        for (int r = 1; r < _ranks.Size; r++)
-            TensorPrimitives.Add(sums, _shares.AsSpan(r * sums.Length, sums.Length), sums);
-    }
-
-    /// <summary>The sum over ranks of what each has for the columns; rows and remarks come with the gathering.</summary>
-    double[] ReduceColumns(Span<double> result)
-    {
-        ExchangeColumns(_columns);
-        Span<double> sums = _shares.AsSpan(0, _right - _left);
-        AddShares(sums);
-        sums.CopyTo(Columnwise(_own));
-        double[] all = GatherTogether();
-        for (int r = 0; r < _ranks.Size; r++)
-            ColumnsFrom(all, r).CopyTo(result[_ranks.Border(Columns, r)..]);
-        return all;
-    }
-
-    /// <summary>Remarks, rows and columns of every rank. Stops where any rank's token has fired, and throws on all ranks what one of them threw.</summary>
-    double[] GatherTogether()
-    {
-        _own[0] = BitConverter.UInt64BitsToDouble(_ranks.Stops());
-        _own[1] = _failure is null ? 0 : 1;
-        _ranks.AllGather<double>(_own, _all, _together);
-        ulong stops = 0;
-        bool failed = false;
-        for (int r = 0; r < _ranks.Size; r++)
-        {
-            stops |= BitConverter.DoubleToUInt64Bits(From(_all, r)[0]);
-            failed |= From(_all, r)[1] != 0;
-        }
-        _ranks.Stop(stops);
-        Interrupted |= _watch.Token.IsCancellationRequested;
-        if (failed)
-        {
-            Exception? own = _failure;
-            _failure = null;
-            string? first = _ranks.FirstFailure(own?.Message);
-            throw new BackendException("mpi", first ?? "a rank failed without a word.", inner: own);
-        }
-        return _all;
-    }
-
-    Span<double> Rowwise(double[] own) => own.AsSpan(Remarks, _end - _start);
-
-    Span<double> Columnwise(double[] own) => own.AsSpan(Remarks + _end - _start);
-
-    /// <summary>What a rank gave.</summary>
-    ReadOnlySpan<double> From(double[] all, int rank) =>
-        all.AsSpan((rank * Remarks) + _ranks.Border(Rows, rank) + _ranks.Border(Columns, rank), (int)_together[rank]);
-
-    ReadOnlySpan<double> RowsFrom(double[] all, int rank) => From(all, rank).Slice(Remarks, RowsOf(rank));
-
-    ReadOnlySpan<double> ColumnsFrom(double[] all, int rank) => From(all, rank)[(Remarks + RowsOf(rank))..];
 }

@@ -15,7 +15,7 @@ namespace OT.Accelerators.Mpi;
 /// </para>
 /// <para>What a rank gives for another is counted in <see cref="BytesSent"/>. See docs/theory/distributed.md.</para>
 /// </remarks>
-public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
+public sealed unsafe partial class MpiCommunicator : IRowShare, IDisposable
 {
     /// <summary>How long <see cref="Dispose"/> waits for the other ranks to come to their end.</summary>
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
@@ -23,15 +23,10 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
     /// <summary>How long a rank that gave up waits for the others to do so, too.</summary>
     static readonly TimeSpan GivingUp = TimeSpan.FromSeconds(5);
 
-    /// <summary>Tokens that can be watched at a time: one bit each.</summary>
-    const int MaxWatches = 64;
-
     static readonly Lock Opening = new();
     static MpiCommunicator? s_world;
 
     readonly Lock _oneCall = new();
-    readonly Watch?[] _watches = new Watch?[MaxWatches];
-    uint _step;
     bool _closed;
 
     MpiCommunicator(int rank, int size) => (Rank, Size) = (rank, size);
@@ -68,7 +63,12 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
     /// Number of processes that the launcher says it started: <c>OMPI_COMM_WORLD_SIZE</c> of Open MPI, <c>PMI_SIZE</c> of MPICH and those like it; 1 without a launcher.
     /// Starts nothing.
     /// </summary>
-    public static int LaunchedSize
+    public static int LaunchedSize => FromLauncher ?? 1;
+
+    /// <summary>Whether a launcher started this process, alone or with others. Starts nothing.</summary>
+    public static bool IsLaunched => FromLauncher is not null;
+
+    static int? FromLauncher
     {
         get
         {
@@ -78,7 +78,7 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
                 if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int size) && size > 0)
                     return size;
             }
-            return 1;
+            return null;
         }
     }
 
@@ -102,7 +102,7 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
                 );
             }
             var world = new MpiCommunicator(rank, size);
-            world.Compare();
+            world.CompareProcesses();
             return s_world = world;
         }
     }
@@ -126,7 +126,7 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
     {
         lock (_oneCall)
         {
-            counts = Agree("Gather", (ulong)Unsafe.SizeOf<T>(), own.Length);
+            counts = Agree("Gather", (ulong)Unsafe.SizeOf<T>(), own.Length, () => [$"values of {Unsafe.SizeOf<T>()} bytes"]);
             var all = new T[TotalOf(counts)];
             AllGather(own, all, counts);
             return all;
@@ -301,158 +301,6 @@ public sealed unsafe class MpiCommunicator : IRowShare, IDisposable
             return;
         _closed = true;
         LibOtMpi.Check(LibOtMpi.ot_mpi_close());
-    }
-
-    // ---- what all ranks must have alike ----
-
-    /// <summary>Ranks compute alike where processors have the same registers and programs the same version; memory and processors may differ.</summary>
-    void Compare()
-    {
-        string kind = $"{typeof(MpiCommunicator).Assembly.GetName().Version}, registers of {Simd.Width} bits";
-        byte[] kinds = Gather<byte>(Encoding.UTF8.GetBytes(kind), out long[] counts);
-        for (int r = 0, at = 0; r < Size; at += (int)counts[r++])
-        {
-            string other = Encoding.UTF8.GetString(kinds.AsSpan(at, (int)counts[r]));
-            if (!string.Equals(other, kind, StringComparison.Ordinal))
-            {
-                throw new BackendException(
-                    "mpi",
-                    $"rank {r} runs {other}, rank {Rank} runs {kind}: all must round alike. Registers can be narrowed on every rank by DOTNET_EnableAVX512F=0 or DOTNET_EnableAVX2=0."
-                );
-            }
-        }
-        AvailableBytes = Gather<long>([RowShare.Whole.AvailableBytes]).Min();
-        // Where a launcher binds each rank to processors of its own, this process counts only those.
-        string place = $"{Environment.MachineName} {AllowedProcessors()}";
-        long alike = Gather<long>([
-                BitConverter.ToInt64(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(place))),
-            ])
-            .CountBy(hash => hash)
-            .Max(pair => pair.Value);
-        Threads = Math.Max(1, Environment.ProcessorCount / (int)alike);
-    }
-
-    static string AllowedProcessors()
-    {
-        const string status = "/proc/self/status";
-        return File.Exists(status)
-            ? File.ReadLines(status).FirstOrDefault(line => line.StartsWith("Cpus_allowed_list", StringComparison.Ordinal)) ?? ""
-            : "";
-    }
-
-    // ---- agreement on a step, and on when to stop ----
-
-    /// <summary>A token of this rank, and the one that fires on all ranks at the same step.</summary>
-    internal sealed class Watch : IDisposable
-    {
-        readonly CancellationTokenSource _agreed = new();
-
-        public Watch(CancellationToken own) => (Own, Token) = (own, _agreed.Token);
-
-        public CancellationToken Own { get; }
-
-        public CancellationToken Token { get; }
-
-        public void Fire() => _agreed.Cancel();
-
-        public void Dispose() => _agreed.Dispose();
-    }
-
-    AgreedToken IRowShare.Agree(CancellationToken own)
-    {
-        Watch watch = WatchOf(own, out int slot);
-        return new AgreedToken(watch.Token, slot < 0 ? null : () => EndWatch(slot));
-    }
-
-    /// <summary>The watch whose token this is, or a new one in a slot of its own.</summary>
-    internal Watch WatchOf(CancellationToken token, out int slot)
-    {
-        lock (_oneCall)
-        {
-            slot = -1;
-            foreach (Watch? watch in _watches)
-            {
-                if (watch?.Token == token)
-                    return watch;
-            }
-            slot = Array.IndexOf(_watches, null);
-            if (slot < 0)
-                throw new BackendException("mpi", $"more than {MaxWatches} operators and solves are open at a time.");
-            return _watches[slot] = new Watch(token);
-        }
-    }
-
-    internal void EndWatch(int slot)
-    {
-        lock (_oneCall)
-        {
-            _watches[slot]?.Dispose();
-            _watches[slot] = null;
-        }
-    }
-
-    /// <summary>One bit for each watched token of this rank that has fired.</summary>
-    internal ulong Stops()
-    {
-        ulong stops = 0;
-        // Tokens that others are linked to were watched first, and are read last: what caused is seen with what it caused.
-        for (int k = MaxWatches - 1; k >= 0; k--)
-        {
-            if (_watches[k] is { Own.IsCancellationRequested: true })
-                stops |= 1UL << k;
-        }
-        return stops;
-    }
-
-    /// <summary>Fires what has fired on any rank.</summary>
-    internal void Stop(ulong stops)
-    {
-        for (int k = 0; k < MaxWatches; k++)
-        {
-            if ((stops >> k & 1) != 0)
-                _watches[k]?.Fire();
-        }
-    }
-
-    /// <summary>Not <see cref="string.GetHashCode()"/>, which is another in every process.</summary>
-    static int HashOf(string text)
-    {
-        int hash = 0;
-        foreach (char c in text)
-            hash = unchecked((hash * 31) + c);
-        return hash;
-    }
-
-    /// <summary>Compares where the ranks are and what they hold, and tells what each is about to give.</summary>
-    /// <param name="what">The step, for messages.</param>
-    /// <param name="content">A hash of what must be alike.</param>
-    /// <param name="count">A number that may differ.</param>
-    internal long[] Agree(string what, ulong content, long count)
-    {
-        ObjectDisposedException.ThrowIf(_closed, this);
-        ReadOnlySpan<ulong> own = [((ulong)(uint)HashOf(what) << 32) | ++_step, content, Stops(), (ulong)count];
-        var all = new ulong[4 * Size];
-        var four = new long[Size];
-        Array.Fill(four, 4);
-        AllGather(own, all, four);
-        BytesSent -= own.Length * sizeof(ulong) * (Size - 1L);
-        var counts = new long[Size];
-        ulong stops = 0;
-        for (int r = 0; r < Size; r++)
-        {
-            if (all[4 * r] != own[0] || all[(4 * r) + 1] != own[1])
-            {
-                string differs = all[4 * r] != own[0] ? "is at another step" : "holds other numbers";
-                throw new BackendException(
-                    "mpi",
-                    $"rank {r} {differs} than rank {Rank} at step {_step}, {what}: all ranks must run the same program on the same input, and decide nothing by clocks or chance."
-                );
-            }
-            stops |= all[(4 * r) + 2];
-            counts[r] = (long)all[(4 * r) + 3];
-        }
-        Stop(stops);
-        return counts;
     }
 
     // ---- MPI ----

@@ -1,4 +1,3 @@
-using System.Globalization;
 using OT.Backends;
 using OT.Geometries;
 
@@ -68,22 +67,12 @@ public sealed class NativeBackend : IBackend
         CancellationToken cancellation = default
     )
     {
-        long bytes = EstimateBytes(geometry, precision);
-        if (bytes > MemoryLimit)
-        {
-            throw new BackendException(
-                Name,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"the operator needs {bytes:N0} bytes for {geometry.Rows} x {geometry.Columns}, more than the limit of {MemoryLimit:N0}."
-                )
-            );
-        }
+        BackendException.ThrowIfAbove(MemoryLimit, EstimateBytes(geometry, precision), Name, geometry);
         if (!Serves(geometry))
             return _managed.Bind(geometry, precision, cancellation);
         precision = ManagedBackend.Streamed(geometry, precision);
         string description =
-            $"{Name}, {(geometry is CostMatrix ? "stored costs" : "points on the fly")}, {(precision == Precision.Float64 ? precision : Precision.Float32)}";
+            $"{Name}, {(geometry is CostMatrix matrix ? matrix.Form : "points on the fly")}, {(precision == Precision.Float64 ? precision : Precision.Float32)}";
         return precision != Precision.Float64
             ? new NativeOperator<float>(geometry, _managed.Blocks, _isa, description, cancellation)
             : new NativeOperator<double>(geometry, _managed.Blocks, _isa, description, cancellation);

@@ -16,39 +16,32 @@ sealed unsafe partial class NativeOperator<T>
             count = vectors.Length / length;
         Guard.Length(vectors.Length, count * length, nameof(vectors));
         Guard.Length(result.Length, count * (transpose ? Columns : Rows), nameof(result));
-        EnsureExact();
+        result.Clear();
         fixed (
             double* v = vectors,
-                to = result,
-                doubles = _doubles
+                to = result
         )
-        fixed (
-            double* f = plan.F,
-                logA = plan.LogA,
-                g = plan.G,
-                logB = plan.LogB
-        )
-        fixed (float* singles = _singles)
         {
-            LibOt.Geometry geometry = Exact(doubles, singles);
-            LibOt.Plan gibbs = Plan(plan.Epsilon, f, logA, g, logB);
-            LibOt.Geometry* costs = &geometry;
-            LibOt.Plan* entries = &gibbs;
             double* input = v,
                 output = to;
-            if (!transpose)
-            {
-                OverRows(
-                    count,
-                    (_, start, end) => LibOt.ot_apply_plan_f64(_isa, costs, entries, count, input, output, start, end)
-                );
-                return;
-            }
-            result.Clear();
-            OverColumns(
-                count,
-                (first, last, start, end) =>
-                    LibOt.ot_apply_transpose_f64(_isa, costs, entries, count, input, output, first, last, start, end)
+            WithPlan(
+                plan,
+                (costs, entries) =>
+                {
+                    if (transpose)
+                    {
+                        OverColumns(
+                            count,
+                            (first, last, start, end) =>
+                                LibOt.ot_apply_transpose_f64(_isa, costs, entries, count, input, output, first, last, start, end)
+                        );
+                        return;
+                    }
+                    OverRows(
+                        count,
+                        (_, start, end) => LibOt.ot_apply_plan_f64(_isa, costs, entries, count, input, output, start, end)
+                    );
+                }
             );
         }
     }
@@ -56,84 +49,58 @@ sealed unsafe partial class NativeOperator<T>
     /// <inheritdoc/>
     public override double TransportCost(in GibbsPlan plan, Span<double> rowSums, Span<double> columnSums)
     {
-        EnsureExact();
-        EnsureColumns();
         var costsOfRows = new double[Rows];
-        foreach (double[] columns in ChunkColumns)
-            Array.Clear(columns);
+        for (int c = 0; c < Chunks; c++)
+            Array.Clear(ChunkColumns(c));
         fixed (
             double* sums = rowSums,
-                rowCosts = costsOfRows,
-                doubles = _doubles
+                rowCosts = costsOfRows
         )
-        fixed (
-            double* f = plan.F,
-                logA = plan.LogA,
-                g = plan.G,
-                logB = plan.LogB
-        )
-        fixed (float* singles = _singles)
         {
-            LibOt.Geometry geometry = Exact(doubles, singles);
-            LibOt.Plan gibbs = Plan(plan.Epsilon, f, logA, g, logB);
-            LibOt.Geometry* costs = &geometry;
-            LibOt.Plan* entries = &gibbs;
             double* rows = sums,
                 row = rowCosts;
-            OverRows(
-                0,
-                (chunk, _, start, end) =>
-                {
-                    fixed (double* columns = ChunkColumns[chunk])
-                        return LibOt.ot_sum_plan_f64(_isa, costs, entries, rows, row, columns, start, end);
-                }
+            WithPlan(
+                plan,
+                (costs, entries) =>
+                    OverRows(
+                        0,
+                        (chunk, _, start, end) =>
+                        {
+                            fixed (double* columns = ChunkColumns(chunk))
+                                return LibOt.ot_sum_plan_f64(_isa, costs, entries, rows, row, columns, start, end);
+                        }
+                    )
             );
         }
-        ChunkColumns[0].CopyTo(columnSums);
+        ChunkColumns(0).CopyTo(columnSums);
         for (int c = 1; c < Chunks; c++)
-            AddTo(columnSums, ChunkColumns[c]);
+            AddTo(columnSums, ChunkColumns(c));
         return Summation.Sum(costsOfRows);
     }
 
-    /// <summary><c>f_i = min over j with finite logB of C_ij − g_j</c>.</summary>
-    void MinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, Span<double> f)
+    /// <summary><c>f_i = min over j with finite logB of C_ij − g_j</c>, or the like of the columns.</summary>
+    void HardMinima(ReadOnlySpan<double> potential, ReadOnlySpan<double> logWeights, Span<double> minima, bool ofColumns)
     {
-        EnsureExact();
+        minima.Fill(double.PositiveInfinity);
         fixed (
-            double* offsets = Offsets(g, logB),
-                to = f,
-                doubles = _doubles
+            double* offsets = Allowed(potential, logWeights),
+                to = minima
         )
-        fixed (float* singles = _singles)
         {
-            LibOt.Geometry geometry = Exact(doubles, singles);
-            LibOt.Geometry* costs = &geometry;
-            double* potential = offsets,
+            double* input = offsets,
                 output = to;
-            OverRows(0, (_, start, end) => LibOt.ot_min_rows_f64(_isa, costs, potential, output, start, end));
-        }
-    }
-
-    /// <summary><c>g_j = min over i with finite logA of C_ij − f_i</c>.</summary>
-    void MinColumns(ReadOnlySpan<double> f, ReadOnlySpan<double> logA, Span<double> g)
-    {
-        EnsureExact();
-        g.Fill(double.PositiveInfinity);
-        fixed (
-            double* offsets = Offsets(f, logA),
-                to = g,
-                doubles = _doubles
-        )
-        fixed (float* singles = _singles)
-        {
-            LibOt.Geometry geometry = Exact(doubles, singles);
-            LibOt.Geometry* costs = &geometry;
-            double* potential = offsets,
-                output = to;
-            OverColumns(
-                0,
-                (first, last, start, end) => LibOt.ot_min_columns_f64(_isa, costs, potential, output, first, last, start, end)
-            );
+            WithExact(costs =>
+            {
+                if (ofColumns)
+                {
+                    OverColumns(
+                        0,
+                        (first, last, start, end) => LibOt.ot_min_columns_f64(_isa, costs, input, output, first, last, start, end)
+                    );
+                    return;
+                }
+                OverRows(0, (_, start, end) => LibOt.ot_min_rows_f64(_isa, costs, input, output, start, end));
+            });
         }
     }
 
@@ -146,21 +113,19 @@ sealed unsafe partial class NativeOperator<T>
             double* potential = f,
                 weights = logA,
                 highest = top,
-                totals = sums,
-                doubles = _doubles
+                totals = sums
         )
-        fixed (float* singles = _singles)
         {
-            LibOt.Geometry geometry = Exact(doubles, singles);
-            LibOt.Geometry* costs = &geometry;
             double* input = potential,
                 logs = weights,
                 tops = highest,
                 under = totals;
-            OverColumns(
-                0,
-                (first, last, start, end) =>
-                    LibOt.ot_softmin_columns_f64(_isa, costs, epsilon, input, logs, tops, under, first, last, start, end)
+            WithExact(costs =>
+                OverColumns(
+                    0,
+                    (first, last, start, end) =>
+                        LibOt.ot_softmin_columns_f64(_isa, costs, epsilon, input, logs, tops, under, first, last, start, end)
+                )
             );
         }
         for (int j = 0; j < g.Length; j++)
@@ -169,27 +134,43 @@ sealed unsafe partial class NativeOperator<T>
         }
     }
 
-    /// <summary>A potential that takes out what has no weight.</summary>
-    static double[] Offsets(ReadOnlySpan<double> potential, ReadOnlySpan<double> logWeights)
+    /// <summary>What is done with the costs themselves, pinned for its while.</summary>
+    delegate void CostAction(LibOt.Geometry* costs);
+
+    delegate void PlanAction(LibOt.Geometry* costs, LibOt.Plan* plan);
+
+    void WithExact(CostAction action)
     {
-        double[] offsets = potential.ToArray();
-        for (int k = 0; k < offsets.Length; k++)
+        EnsureExact();
+        fixed (double* doubles = _doubles)
+        fixed (float* singles = _singles)
         {
-            if (double.IsNegativeInfinity(logWeights[k]))
-                offsets[k] = double.NegativeInfinity;
+            LibOt.Geometry geometry = Exact(doubles, singles);
+            action(&geometry);
         }
-        return offsets;
     }
 
-    static LibOt.Plan Plan(double epsilon, double* f, double* logA, double* g, double* logB) =>
-        new()
+    void WithPlan(in GibbsPlan plan, PlanAction action)
+    {
+        fixed (
+            double* f = plan.F,
+                logA = plan.LogA,
+                g = plan.G,
+                logB = plan.LogB
+        )
         {
-            Epsilon = epsilon,
-            F = f,
-            LogA = logA,
-            G = g,
-            LogB = logB,
-        };
+            var gibbs = new LibOt.Plan
+            {
+                Epsilon = plan.Epsilon,
+                F = f,
+                LogA = logA,
+                G = g,
+                LogB = logB,
+            };
+            LibOt.Plan* entries = &gibbs;
+            WithExact(costs => action(costs, entries));
+        }
+    }
 
     /// <summary>Rows of one native call over so many columns: a multiple of 4.</summary>
     int CallRows(int columns, int vectors)

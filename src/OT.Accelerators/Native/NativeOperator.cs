@@ -54,7 +54,7 @@ sealed unsafe partial class NativeOperator<T> : FusedIteration
         else
         {
             _cloud = (PointCloud)geometry;
-            _centred = new CentredCloud<T>(_cloud, _padded);
+            _centred = new CentredCloud<T>(_cloud, _padded, panel: AlignedBuffer<T>.Stride(_padded));
         }
         for (int w = 0; w < _scratch.Length; w++)
             _scratch[w] = new Scratch(_padded, _cloud?.Dimension ?? 0);
@@ -168,7 +168,7 @@ sealed unsafe partial class NativeOperator<T> : FusedIteration
     {
         if (epsilon == 0)
         {
-            MinRows(g, logB, f);
+            HardMinima(g, logB, f, ofColumns: false);
             return;
         }
         PrepareBias(epsilon, g, logB);
@@ -202,7 +202,7 @@ sealed unsafe partial class NativeOperator<T> : FusedIteration
     public override void SoftMinColumns(ReadOnlySpan<double> f, ReadOnlySpan<double> logA, double epsilon, Span<double> g)
     {
         if (epsilon == 0)
-            MinColumns(f, logA, g);
+            HardMinima(f, logA, g, ofColumns: true);
         else if (_cloud is null)
             StoredSoftMinColumns(f, logA, epsilon, g);
         else
@@ -240,9 +240,9 @@ sealed unsafe partial class NativeOperator<T> : FusedIteration
             Costs = LibOt.Costs.Dots,
             Rows = Rows,
             Columns = Columns,
-            Stride = _centred!.Stride,
+            Stride = AlignedBuffer<T>.Stride(_padded),
             Dimension = _cloud!.Dimension,
-            Scale = _centred.Scale,
+            Scale = _centred!.Scale,
             Source = Pointer(_centred.Source),
             SourceNorms = Pointer(_centred.SourceNorms),
             Target = Unsafe.AsPointer(ref _centred.Target.Start),

@@ -21,6 +21,10 @@ public interface IBackend : IDisposable
     /// </summary>
     Geometry Prepare(Geometry geometry) => CostMatrix.Quick(geometry, MemoryLimit);
 
+    /// <summary>Bytes of the table that <see cref="Prepare"/> would make; 0 for none.</summary>
+    internal long TableBytes(Geometry geometry) =>
+        CostMatrix.TableBytes(geometry) is var bytes && bytes <= MemoryLimit ? bytes : 0;
+
     /// <summary>
     /// What this back end has spent since it was made, setup and transfer apart; it only grows. Zero by default, for one that has neither. Solvers tell the difference over a solve as
     /// <see cref="BackendTimings"/> of their result; solves at the same time on one back end are counted into each other.

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.Intrinsics;
 using OT.Backends.Managed;
 using OT.Geometries;
@@ -8,12 +7,16 @@ namespace OT.Backends;
 
 /// <summary>The back end that is always present: C# over the processor's vector units.</summary>
 /// <remarks>
-/// Squared Euclidean point clouds stream dot products, explicit matrices are read in place, grids work axis by axis, and every other geometry streams
+/// Squared Euclidean point clouds stream dot products, in 8 dimensions or more by blocks of rows (<c>docs/theory/blas.md</c>), explicit matrices are read in place, grids work axis by axis, and every other geometry streams
 /// its <see cref="Geometry.CostRow"/>. Results do not depend on the number of threads. Worker threads start when first needed.
 /// </remarks>
 public sealed class ManagedBackend : IBackend
 {
     const int MostThreads = 4096;
+
+    /// <summary>Largest costs that floats stream, with room for exponents and squares around them.</summary>
+    internal const double LeastSingle = 1e-24,
+        LargestSingle = 1e36;
 
     readonly RowBlocks _blocks;
     readonly int _width;
@@ -67,6 +70,13 @@ public sealed class ManagedBackend : IBackend
         if (geometry is Grid grid)
             return GridOperator.Bytes(grid);
         bool single = Streamed(geometry, precision) != Precision.Float64; // no tensor cores here
+        if (IsBlocked(geometry))
+        {
+            var points = (PointCloud)geometry;
+            return single
+                ? BlockedCloudOperator<SimdScalar<float>, float, float>.Bytes(points, Threads)
+                : BlockedCloudOperator<SimdScalar<double>, double, double>.Bytes(points, Threads);
+        }
         int element = single ? sizeof(float) : sizeof(double);
         long workspace = single
             ? FusedOperator<SimdScalar<float>, float, float>.WorkspaceBytes(n, m, Threads)
@@ -90,17 +100,7 @@ public sealed class ManagedBackend : IBackend
         CancellationToken cancellation = default
     )
     {
-        long bytes = EstimateBytes(geometry, precision);
-        if (bytes > MemoryLimit)
-        {
-            throw new BackendException(
-                Name,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"the operator needs {bytes:N0} bytes for {geometry.Rows} x {geometry.Columns}, more than the limit of {MemoryLimit:N0}."
-                )
-            );
-        }
+        BackendException.ThrowIfAbove(MemoryLimit, EstimateBytes(geometry, precision), Name, geometry);
         bool single = Streamed(geometry, precision) != Precision.Float64; // no tensor cores here
         return _width switch
         {
@@ -115,9 +115,20 @@ public sealed class ManagedBackend : IBackend
         };
     }
 
+    /// <summary>Points in so many dimensions that blocks of dot products pay.</summary>
+    internal static bool IsBlocked(Geometry geometry) =>
+        geometry
+            is PointCloud
+            {
+                GroundCost: GroundCost.SquaredEuclideanCost,
+                Dimension: >= BlockedCloudOperator<SimdScalar<double>, double, double>.FewestDimensions
+            };
+
     /// <summary>What can be streamed: doubles where the costs are too large or too small for floats, whatever was asked for.</summary>
     internal static Precision Streamed(Geometry geometry, Precision asked) =>
-        asked != Precision.Float64 && geometry.MagnitudeBound is 0 or (>= 1e-24 and <= 1e36) ? asked : Precision.Float64;
+        asked != Precision.Float64 && geometry.MagnitudeBound is 0 or (>= LeastSingle and <= LargestSingle)
+            ? asked
+            : Precision.Float64;
 
     /// <summary>Ends the worker threads. Operators must not be used afterwards.</summary>
     public void Dispose() => _blocks.Dispose();
@@ -130,13 +141,19 @@ public sealed class ManagedBackend : IBackend
             $"{Name}, {form}, {(anyPrecision && typeof(T) == typeof(float) ? Precision.Float32 : Precision.Float64)}";
         return geometry switch
         {
+            PointCloud cloud when IsBlocked(cloud) => new BlockedCloudOperator<TSimd, TVector, T>(
+                cloud,
+                _blocks,
+                Describe("points on the fly"),
+                cancellation
+            ),
             PointCloud { GroundCost: GroundCost.SquaredEuclideanCost } cloud => new PointCloudOperator<TSimd, TVector, T>(
                 cloud,
                 _blocks,
                 Describe("points on the fly"),
                 cancellation
             ),
-            CostMatrix matrix => new MatrixOperator<TSimd, TVector, T>(matrix, _blocks, Describe("stored costs"), cancellation),
+            CostMatrix matrix => new MatrixOperator<TSimd, TVector, T>(matrix, _blocks, Describe(matrix.Form), cancellation),
             Grid grid => new GridOperator(grid, _blocks, Describe("separable grid", anyPrecision: false), cancellation),
             _ => new RowOperator<TSimd, TVector, T>(geometry, _blocks, Describe("rows on the fly"), cancellation),
         };

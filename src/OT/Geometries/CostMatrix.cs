@@ -34,7 +34,17 @@ public sealed class CostMatrix : Geometry
     CostMatrix(double[] finite, int rows, int columns) => (Rows, Columns, _doubles) = (rows, columns, finite);
 
     /// <summary>Wraps costs that were just computed and are known to be finite: without another pass over them.</summary>
-    internal static CostMatrix OfFinite(int rows, int columns, double[] costs) => new(costs, rows, columns);
+    /// <param name="rows">n.</param>
+    /// <param name="columns">m.</param>
+    /// <param name="costs">n × m of them.</param>
+    /// <param name="maker">The back end that computed them; null where it was the solver's own code.</param>
+    internal static CostMatrix OfFinite(int rows, int columns, double[] costs, string? maker = null) =>
+        new(costs, rows, columns) { Form = maker is null ? StoredForm : $"{StoredForm} made by {maker}" };
+
+    const string StoredForm = "stored costs";
+
+    /// <summary>What this is in the description of an operator.</summary>
+    internal string Form { get; private init; } = StoredForm;
 
     /// <summary>Copies a two-dimensional array.</summary>
     public CostMatrix(double[,] costs)

@@ -83,6 +83,87 @@ public sealed class PointGradient
         return new PointGradient(new Matrix(n, d, source), targets, slopes.Max());
     }
 
+    /// <summary>Products <c>w V</c>, or <c>wᵀ V</c>, with vectors stored one after the other.</summary>
+    internal delegate void WeightProducts(ReadOnlySpan<double> vectors, Span<double> result, bool transpose);
+
+    /// <summary>
+    /// The sums of <see cref="Contract"/> for squared Euclidean costs, by products with w alone: <c>2s (x_i Σ_j w_ij − Σ_j w_ij y_j)</c>, both clouds about their
+    /// common mean. What cancels there is of the size of the clouds, where <see cref="Contract"/> adds up differences.
+    /// </summary>
+    /// <param name="cloud">The points.</param>
+    /// <param name="products">w.</param>
+    /// <param name="wantsTarget">Whether the target's derivatives are wanted too.</param>
+    internal static PointGradient ByProducts(PointCloud cloud, WeightProducts products, bool wantsTarget)
+    {
+        double scale = ((GroundCost.SquaredEuclideanCost)cloud.GroundCost).Scale;
+        Matrix x = cloud.Source,
+            y = cloud.Target;
+        double[] centre = MeanOf(x, y);
+        return new PointGradient(
+            Side(x, y, centre, scale, products, transpose: false),
+            wantsTarget ? Side(y, x, centre, scale, products, transpose: true) : new Matrix(0, cloud.Dimension, []),
+            2 * scale * LongestDifference(x, y)
+        );
+    }
+
+    static Matrix Side(Matrix own, Matrix other, double[] centre, double scale, WeightProducts products, bool transpose)
+    {
+        int n = own.Rows,
+            m = other.Rows,
+            d = own.Columns;
+        var vectors = new double[Guard.ArrayLength(d + 1, m, "a gradient")];
+        vectors.AsSpan(0, m).Fill(1);
+        for (int k = 0; k < d; k++)
+        {
+            for (int j = 0; j < m; j++)
+                vectors[((k + 1) * m) + j] = other[j, k] - centre[k];
+        }
+        var sums = new double[Guard.ArrayLength(d + 1, n, "a gradient")];
+        products(vectors, sums, transpose);
+        var gradient = new double[n * d];
+        for (int i = 0; i < n; i++)
+        {
+            for (int k = 0; k < d; k++)
+                gradient[(i * d) + k] = 2 * scale * (((own[i, k] - centre[k]) * sums[i]) - sums[((k + 1) * n) + i]);
+        }
+        return new Matrix(n, d, gradient);
+    }
+
+    static double[] MeanOf(Matrix x, Matrix y)
+    {
+        var mean = new double[x.Columns];
+        foreach (Matrix points in (ReadOnlySpan<Matrix>)[x, y])
+        {
+            for (int i = 0; i < points.Rows; i++)
+                TensorPrimitives.MultiplyAdd(points.Row(i), 0.5 / points.Rows, mean, mean);
+        }
+        return mean;
+    }
+
+    /// <summary>Over rows, the largest root of the sum over coordinates of the largest squared difference.</summary>
+    static double LongestDifference(Matrix x, Matrix y)
+    {
+        double[] low = y.Row(0).ToArray(),
+            high = y.Row(0).ToArray();
+        for (int j = 1; j < y.Rows; j++)
+        {
+            TensorPrimitives.Min(low, y.Row(j), low);
+            TensorPrimitives.Max(high, y.Row(j), high);
+        }
+        double longest = 0;
+        for (int i = 0; i < x.Rows; i++)
+        {
+            double sum = 0;
+            for (int k = 0; k < low.Length; k++)
+            {
+                double difference = Math.Max(Math.Abs(x[i, k] - low[k]), Math.Abs(x[i, k] - high[k]));
+                sum += difference * difference;
+            }
+            longest = Math.Max(longest, sum);
+        }
+        return Math.Sqrt(longest);
+    }
+
     /// <summary><c>∂₁c = 2s (x − y) = −∂₂c</c>, a coordinate at a time; returns the largest slope.</summary>
     static double Squared(
         double scale,

@@ -1,20 +1,23 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using OT.Backends;
+using OT.Numerics;
 using OT.Results;
 
 namespace OT.Pairwise;
 
 /// <summary>A file that keeps each entry of a matrix as it is computed, so that a run that ended early can go on and parts can be joined.</summary>
 /// <remarks>
-/// Lines of text, appended and never changed: a header with a fingerprint of the inputs and of what is asked, then <c>row column value status error checksum</c> for each entry, in
+/// Lines of text, appended and never changed: a header with a fingerprint of the inputs, what is asked and what it is computed with, then <c>row column value status error checksum</c> for each entry, in
 /// digits that read back to the same bits. A last line that was not written whole is dropped; any other damage is refused. Each line reaches the operating system at once,
 /// the disk every few seconds. Not thread-safe, and open to one writer at a time.
 /// </remarks>
 public sealed class PairwiseJournal : IDisposable
 {
     const string Magic = "ot-pairwise-journal";
-    const string Version = "1";
+    const string Version = "2";
+    const string HowAfter = " | ";
     const int LongestLine = 1 << 12;
     const StringComparison Ordinal = StringComparison.Ordinal;
     static readonly TimeSpan s_flushEvery = TimeSpan.FromSeconds(5);
@@ -29,12 +32,18 @@ public sealed class PairwiseJournal : IDisposable
     /// <summary>Begins a journal.</summary>
     /// <param name="path">A file that is not there yet.</param>
     /// <param name="problem">What is computed.</param>
-    /// <param name="options">Tolerance and iterations, which are parts of the fingerprint; defaults when left out.</param>
+    /// <param name="options">Tolerance and iterations, which the header holds where they change entries; defaults when left out.</param>
+    /// <param name="backend">Where entropic pairs run, as given to <see cref="PairwiseDistances"/>: the header holds its name.</param>
     /// <exception cref="IOException">The file exists, or cannot be written.</exception>
-    public static PairwiseJournal Create(string path, PairwiseProblem problem, PairwiseOptions? options = null)
+    public static PairwiseJournal Create(
+        string path,
+        PairwiseProblem problem,
+        PairwiseOptions? options = null,
+        IBackend? backend = null
+    )
     {
         ArgumentNullException.ThrowIfNull(problem);
-        string header = Header.Of(problem, options ?? new()).ToString();
+        string header = Header.Of(problem, options ?? new(), backend).ToString();
         var journal = new PairwiseJournal(Open(path, FileMode.CreateNew), []);
         journal.Append(header);
         return journal;
@@ -43,21 +52,24 @@ public sealed class PairwiseJournal : IDisposable
     /// <summary>Goes on with a journal, or begins one where there is none.</summary>
     /// <param name="path">The file.</param>
     /// <param name="problem">What is computed: the journal's must be the same.</param>
-    /// <param name="options">Tolerance and iterations, which must be the same; defaults when left out.</param>
+    /// <param name="options">Tolerance and iterations, which must be the same where they change entries; defaults when left out.</param>
+    /// <param name="backend">Where entropic pairs run, as given to <see cref="PairwiseDistances"/>: must be of the same name.</param>
     /// <exception cref="InvalidDataException">The file is not a journal, is damaged, or belongs to other inputs or options.</exception>
     /// <exception cref="IOException">The file cannot be read or written, or is being written by another run.</exception>
-    public static PairwiseJournal Resume(string path, PairwiseProblem problem, PairwiseOptions? options = null)
+    public static PairwiseJournal Resume(
+        string path,
+        PairwiseProblem problem,
+        PairwiseOptions? options = null,
+        IBackend? backend = null
+    )
     {
         ArgumentNullException.ThrowIfNull(problem);
-        var header = Header.Of(problem, options ?? new());
+        var header = Header.Of(problem, options ?? new(), backend);
         FileStream stream = Open(path, FileMode.OpenOrCreate);
         try
         {
             (Header? found, List<PairwiseEntry> entries, long end) = Read(stream, path);
-            if (found is not null && found != header)
-                throw new InvalidDataException(
-                    $"{path}: belongs to other inputs or options: it was begun for {found}, asked for is {header}."
-                );
+            header.Check(found, path);
             stream.SetLength(end);
             stream.Position = end;
             var journal = new PairwiseJournal(stream, entries);
@@ -70,6 +82,23 @@ public sealed class PairwiseJournal : IDisposable
             stream.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The entries of a journal of the same problem, which is left as it is: for one, that of another process or of a run that was divided otherwise.</summary>
+    /// <inheritdoc cref="Resume" path="/param"/>
+    /// <inheritdoc cref="Resume" path="/exception"/>
+    public static IReadOnlyList<PairwiseEntry> Read(
+        string path,
+        PairwiseProblem problem,
+        PairwiseOptions? options = null,
+        IBackend? backend = null
+    )
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        using FileStream stream = File.OpenRead(path);
+        (Header? found, List<PairwiseEntry> entries, _) = Read(stream, path);
+        Header.Of(problem, options ?? new(), backend).Check(found, path);
+        return entries;
     }
 
     /// <summary>Joins journals of the same problem, as those of its parts, into one result. Its status is <see cref="SolverStatus.Cancelled"/> where entries are missing.</summary>
@@ -257,30 +286,63 @@ public sealed class PairwiseJournal : IDisposable
             : throw new InvalidDataException($"{place}: is no entry of a {pairs.Rows} x {pairs.Columns} matrix: {line}");
     }
 
-    /// <summary>The first line: which problem, and the shape of its answer.</summary>
-    sealed record Header(ulong Fingerprint, PairList Pairs, string Quantity)
+    /// <summary>The first line: which problem, the shape of its answer, and all else that changes an entry.</summary>
+    sealed record Header(ulong Fingerprint, PairList Pairs, string Quantity, string How)
     {
-        public static Header Of(PairwiseProblem problem, PairwiseOptions options) =>
-            new(problem.Fingerprint(options), problem.Pairs, problem.Quantity.ToString()!);
+        public static Header Of(PairwiseProblem problem, PairwiseOptions options, IBackend? backend) =>
+            new(problem.Fingerprint(), problem.Pairs, problem.Quantity.ToString()!, HowOf(problem.Quantity, options, backend));
+
+        /// <summary>What entries are computed with: versions, registers and back ends round differently, and entropic solves stop by their options.</summary>
+        static string HowOf(PairwiseQuantity quantity, PairwiseOptions options, IBackend? backend) =>
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"version {typeof(PairwiseJournal).Assembly.GetName().Version}, registers of {Simd.Width} bits{(
+                    quantity is EntropicQuantity
+                        ? string.Create(CultureInfo.InvariantCulture, $", tolerance {options.Tolerance:R}, {options.MaxIterations} iterations, {(backend is null ? "no back end" : $"back end {backend.Name}")}")
+                        : ""
+                )}"
+            );
+
+        /// <summary>Throws where a journal was begun for anything else.</summary>
+        public void Check(Header? found, string path)
+        {
+            if (found is null || found == this)
+                return;
+            string differs =
+                found with { Fingerprint = Fingerprint } == this
+                    ? "it was begun for other measures or costs"
+                    : $"it was begun for {found}, asked for is {this}";
+            throw new InvalidDataException(
+                $"{path}: belongs to other inputs or options: {differs}. Ask for the same to go on from it, or delete it to start anew."
+            );
+        }
 
         public static Header Parse(string line, string path)
         {
             string[] fields = line.Split(' ', 8);
             if (fields.Length > 1 && fields[1] is not Version)
-                throw new InvalidDataException($"{path}: was written by another version, {fields[1]}: this one reads {Version}.");
+                throw new InvalidDataException(
+                    $"{path}: was written by another version, {fields[1]}: this one reads {Version}. Delete it to start anew."
+                );
+            int how = fields.Length == 8 ? fields[7].IndexOf(HowAfter, Ordinal) : -1;
             return
-                fields.Length == 8
+                how >= 0
                 && ulong.TryParse(fields[2], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong print)
                 && int.TryParse(fields[3], NumberStyles.None, CultureInfo.InvariantCulture, out int rows)
                 && int.TryParse(fields[4], NumberStyles.None, CultureInfo.InvariantCulture, out int columns)
-                ? new(print, new PairList(rows, columns, fields[5] is "1", fields[6] is "1"), fields[7])
+                ? new(
+                    print,
+                    new PairList(rows, columns, fields[5] is "1", fields[6] is "1"),
+                    fields[7][..how],
+                    fields[7][(how + HowAfter.Length)..]
+                )
                 : throw new InvalidDataException($"{path}: line 1 is no header: {line}");
         }
 
         public override string ToString() =>
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{Magic} {Version} {Fingerprint:x16} {Pairs.Rows} {Pairs.Columns} {(Pairs.IsSymmetric ? 1 : 0)} {(Pairs.HasZeroDiagonal ? 1 : 0)} {Quantity}"
+                $"{Magic} {PairwiseJournal.Version} {Fingerprint:x16} {Pairs.Rows} {Pairs.Columns} {(Pairs.IsSymmetric ? 1 : 0)} {(Pairs.HasZeroDiagonal ? 1 : 0)} {Quantity}{HowAfter}{How}"
             );
     }
 }

@@ -145,12 +145,11 @@ public sealed class PairwiseProblem
 
     internal Geometry GeometryOf(Measure a, Measure b) => Shared ?? new PointCloud(a.Points!, b.Points!, Cost);
 
-    /// <summary>A number that tells these inputs and what is asked of them from others, on every machine. A ground cost of the user's own counts by its name alone.</summary>
-    internal ulong Fingerprint(PairwiseOptions options)
+    /// <summary>A number that tells these inputs from others, on every machine. A ground cost of the user's own counts by its name alone.</summary>
+    internal ulong Fingerprint()
     {
         var print = new Fingerprint();
-        print.Add(Quantity.ToString()!);
-        print.Add([options.Tolerance, options.MaxIterations, IsOneList ? 1 : 0]);
+        print.Add([IsOneList ? 1 : 0]);
         print.Add(Cost?.Name ?? "shared");
         if (Shared is not null)
             Add(ref print, Shared);

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using OT.Backends;
 using OT.Geometries;
 using OT.Numerics;
 
@@ -35,6 +36,17 @@ public sealed class PotentialPlan : TransportPlan
         _logA = VectorMath.LogWeights(a.Weights);
         _logB = VectorMath.LogWeights(b.Weights);
     }
+
+    /// <summary>What operators take for it.</summary>
+    internal GibbsPlan Gibbs =>
+        new()
+        {
+            F = _potentials.F,
+            G = _potentials.G,
+            LogA = _logA,
+            LogB = _logB,
+            Epsilon = _epsilon,
+        };
 
     /// <inheritdoc/>
     public override int Rows => _geometry.Rows;

@@ -288,6 +288,52 @@ public sealed class BlasBackendTests
     }
 
     [Fact]
+    public void Tables_are_part_of_the_memory_asked_for()
+    {
+        PointCloud cloud = (PointCloud)SomeGeometry.Of("points40", 300, 200);
+        var problem = new LinearProblem(cloud, Measure.Uniform(300), Measure.Uniform(200))
+        {
+            Regularizer = Regularizer.Entropy(),
+        };
+        using BlasBackend tabulating = Open(tableLimit: BlasBackend.DefaultTableLimit),
+            streaming = Open();
+        long table = 300 * 200 * sizeof(double);
+        Assert.Equal(table, Sinkhorn.OwnBytes(cloud, tabulating) - Sinkhorn.OwnBytes(cloud, streaming));
+        long limit =
+            Sinkhorn.OwnBytes(cloud, streaming)
+            + Math.Max(streaming.EstimateBytes(cloud, Precision.Float64), streaming.EstimateBytes(cloud, Precision.Float32));
+        Transport.Solve(problem, new SinkhornOptions(), streaming, limit);
+        Assert.Throws<ArgumentException>(() => Transport.Solve(problem, new SinkhornOptions(), tabulating, limit));
+        Transport.Solve(problem, new SinkhornOptions(), tabulating, limit + table);
+    }
+
+    [Fact]
+    public void Costs_of_plans_are_summed_in_the_room_of_the_iteration()
+    {
+        const int n = 512,
+            m = 3000;
+        PointCloud cloud = (PointCloud)SomeGeometry.Of("points40", n, m);
+        using BlasBackend backend = Open(1);
+        using ICostOperator op = backend.Bind(cloud);
+        double[] sums = new double[n],
+            columns = new double[m];
+        var plan = new GibbsPlan
+        {
+            F = new double[n],
+            G = new double[m],
+            LogA = new double[n],
+            LogB = new double[m],
+            Epsilon = cloud.MeanCost,
+        };
+        double first = op.TransportCost(plan, sums, columns);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Equal(first, op.TransportCost(plan, sums, columns));
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        // Copies of the plan's four vectors, and mass and cost of each row; chunks times m would be 16 m.
+        Assert.InRange(allocated, 0, (sizeof(double) * ((4 * n) + (2 * m))) + 4096);
+    }
+
+    [Fact]
     public void Mkl_is_taken_where_it_is_required()
     {
         bool required = (Environment.GetEnvironmentVariable("OT_REQUIRE") ?? "").Split(',').Contains("mkl");
@@ -307,6 +353,9 @@ public sealed class BlasBackendTests
         }
         using ICostOperator own = backend.Bind(SomeGeometry.Of("points40", 12, 15));
         Assert.StartsWith(backend.Name, own.Description, StringComparison.Ordinal);
+        using BlasBackend tabulating = Open(tableLimit: 1 << 20);
+        using ICostOperator table = tabulating.Bind(tabulating.Prepare(SomeGeometry.Of("points40", 12, 15)));
+        Assert.Contains($"stored costs made by {backend.Name}", table.Description, StringComparison.Ordinal);
         Assert.NotEmpty(backend.Version);
     }
 

@@ -28,14 +28,15 @@ public sealed class GpuBatchTests
     {
         ProblemBatch batch = Batch(kind);
         double[] epsilons = [.. Enumerable.Range(0, batch.Count).Select(k => 0.05 * (1 + k))];
-        using (var onDevice = new GpuBatch(device, batch, epsilons))
+        const double tolerance = 1e-7;
+        using (var onDevice = new GpuBatch(device, batch, All(batch), epsilons))
         {
-            const double tolerance = 1e-7;
+            double[] targets = Targets(batch, tolerance);
             double[] f = new double[batch.OffsetsA[^1]],
                 g = new double[batch.OffsetsB[^1]],
                 errors = new double[batch.Count];
             int[] made = new int[batch.Count];
-            Assert.True(onDevice.Iterate(500, tolerance, f, g, errors, made));
+            Assert.True(onDevice.Iterate(500, targets, f, g, errors, made));
             using var managed = new ManagedBackend(1);
             for (int k = 0; k < batch.Count; k++)
             {
@@ -53,7 +54,7 @@ public sealed class GpuBatchTests
                 Approx.Equal(error, errors[k], allowed / epsilons[k], $"error, {what}");
             }
             double[] again = new double[f.Length];
-            onDevice.Iterate(500, tolerance, again, new double[g.Length], errors, made);
+            onDevice.Iterate(500, targets, again, new double[g.Length], errors, made);
             Assert.Equal(f, again);
         }
         Assert.Equal(0, device.AllocatedBytes);
@@ -65,13 +66,13 @@ public sealed class GpuBatchTests
         using OpenClDevice device = Device();
         ProblemBatch batch = Batch("balanced");
         double[] epsilons = [.. Enumerable.Repeat(0.1, batch.Count)];
-        using var onDevice = new GpuBatch(device, batch, epsilons);
+        using var onDevice = new GpuBatch(device, batch, All(batch), epsilons);
         double[] f = new double[batch.OffsetsA[^1]],
             g = new double[batch.OffsetsB[^1]],
             errors = new double[batch.Count];
         int[] made = new int[batch.Count];
         g[batch.OffsetsB[3]] = double.NaN;
-        Assert.True(onDevice.Iterate(50, 0, f, g, errors, made));
+        Assert.True(onDevice.Iterate(50, new double[batch.Count], f, g, errors, made));
         Assert.Equal(0, made[3]);
         Assert.True(double.IsNaN(errors[3]));
         Assert.True(made[4] > 0 && double.IsFinite(errors[4]));
@@ -82,15 +83,30 @@ public sealed class GpuBatchTests
     {
         using OpenClDevice device = Device();
         ProblemBatch batch = Batch("balanced");
-        using var onDevice = new GpuBatch(device, batch, [.. Enumerable.Repeat(0.1, batch.Count)]);
+        using var onDevice = new GpuBatch(device, batch, All(batch), [.. Enumerable.Repeat(0.1, batch.Count)]);
         double[] f = [.. Enumerable.Range(0, batch.OffsetsA[^1]).Select(i => (double)i)],
             start = [.. f];
         int[] made = new int[batch.Count];
         double[] g = new double[batch.OffsetsB[^1]];
-        Assert.False(onDevice.Iterate(50, 0, f, g, new double[batch.Count], made, new CancellationToken(canceled: true)));
+        Assert.False(
+            onDevice.Iterate(
+                50,
+                new double[batch.Count],
+                f,
+                g,
+                new double[batch.Count],
+                made,
+                new CancellationToken(canceled: true)
+            )
+        );
         Assert.Equal(start, f);
         Assert.All(made, count => Assert.Equal(0, count));
     }
+
+    static int[] All(ProblemBatch batch) => [.. Enumerable.Range(0, batch.Count)];
+
+    static double[] Targets(ProblemBatch batch, double tolerance) =>
+        [.. All(batch).Select(k => tolerance * batch.WeightsA(k).ToArray().Sum())];
 
     static SinkhornStep Step(ProblemBatch batch, int k, double epsilon, double tolerance)
     {

@@ -277,6 +277,77 @@ public sealed class OpenClBackendTests
         Assert.Equal(0, backend.AllocatedBytes);
     }
 
+    /// <summary>Asked for floats, costs that floats cannot hold are streamed in doubles, as on the managed back end.</summary>
+    [Theory]
+    [InlineData("points3", 1e25)]
+    [InlineData("points3", 1e-25)]
+    [InlineData("euclidean", 1e40)]
+    [InlineData("doubles", 1e38)]
+    [InlineData("doubles", 1e-40)]
+    public void Costs_beyond_floats_are_streamed_in_doubles(string kind, double factor)
+    {
+        Geometry geometry = Scaled(SomeGeometry.Of(kind, 30, 40), factor);
+        var problem = new LinearProblem(geometry, Measure.Uniform(30), Measure.Uniform(40))
+        {
+            Regularizer = Regularizer.Entropy(Epsilon.RelativeToMean(0.1)),
+        };
+        var options = new SinkhornOptions { Precision = Precision.Float32, Tolerance = 1e-6 };
+        using OpenClBackend backend = OpenCl.Open();
+        using var managed = new ManagedBackend(1);
+        TransportResult ours = new Sinkhorn(options, backend).Solve(problem),
+            expected = new Sinkhorn(options, managed).Solve(problem);
+        Assert.Equal(SolverStatus.Converged, ours.Status);
+        Assert.Contains("Float64", ours.Backend, StringComparison.Ordinal);
+        Assert.Equal(expected.Value, ours.Value, 4e-6 * Approx.CostScale(geometry));
+        Assert.Equal(0, backend.AllocatedBytes);
+
+        using OpenClBackend narrow = OpenCl.Open(withDoubles: false);
+        var refusal = Assert.Throws<BackendException>(() => narrow.Bind(geometry, Precision.Float32));
+        Assert.Contains("floats hold costs from 1E-24 to 1E+36", refusal.Message, StringComparison.Ordinal);
+        Assert.Throws<BackendException>(() => narrow.EstimateBytes(geometry, Precision.Float32));
+    }
+
+    static Geometry Scaled(Geometry geometry, double factor)
+    {
+        if (geometry is PointCloud cloud)
+            return new PointCloud(Times(cloud.Source), Times(cloud.Target), cloud.GroundCost);
+        return new CostMatrix(
+            geometry.Rows,
+            geometry.Columns,
+            Array.ConvertAll(((CostMatrix)geometry).Doubles!, c => c * factor)
+        );
+
+        Matrix Times(Matrix points) =>
+            new(points.Rows, points.Columns, Array.ConvertAll(points.Values.ToArray(), x => x * factor));
+    }
+
+    /// <summary>A plan asked for before the first sweep shares its points with it.</summary>
+    [Theory]
+    [InlineData("euclidean")]
+    [InlineData("points3")]
+    public void Plans_before_sweeps_take_no_more_memory_than_was_told(string kind)
+    {
+        using OpenClBackend backend = OpenCl.Open();
+        Geometry geometry = SomeGeometry.Of(kind, 70, 50);
+        foreach (Precision precision in (Precision[])[Precision.Float64, Precision.Float32])
+        {
+            using ICostOperator op = backend.Bind(geometry, precision);
+            var zeros = new double[70];
+            var plan = new GibbsPlan
+            {
+                F = zeros,
+                G = zeros.AsSpan(0, 50),
+                LogA = zeros,
+                LogB = zeros.AsSpan(0, 50),
+                Epsilon = 1,
+            };
+            op.ApplyPlan(plan, zeros.AsSpan(0, 50), new double[70]);
+            op.SoftMinRows(zeros.AsSpan(0, 50), zeros.AsSpan(0, 50), 1e-14, new double[70]); // too small an ε for folded norms
+            op.SoftMinRows(zeros.AsSpan(0, 50), zeros.AsSpan(0, 50), 1, new double[70]);
+            Assert.InRange(backend.AllocatedBytes, 1, backend.EstimateBytes(geometry, precision));
+        }
+    }
+
     [Fact]
     public void Time_is_told_by_what_it_went_to()
     {

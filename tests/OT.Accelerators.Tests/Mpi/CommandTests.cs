@@ -41,8 +41,7 @@ public sealed class CommandTests : IDisposable
     static JsonElement Report(MpiJob job)
     {
         Assert.True(job.Code == 0, job.Error);
-        // A single process greets the terminal that mpirun gives it.
-        return JsonDocument.Parse(job.Output[job.Output.IndexOf('{', StringComparison.Ordinal)..]).RootElement;
+        return JsonDocument.Parse(job.Output).RootElement; // and nothing before it: mpirun gives each process a terminal, which is not greeted
     }
 
     MpiJob Ot(int ranks, string words) => MpiJob.StartProgram(ranks, "OT.Cli.dll", words, _folder.Path);
@@ -69,7 +68,9 @@ public sealed class CommandTests : IDisposable
     {
         const string pairs = "pairwise x.csv y.csv x.csv y.csv --method divergence --epsilon 0.1 --json --output";
         Report(Ot(1, $"{pairs} alone.csv"));
-        Report(Ot(3, $"{pairs} shared.csv"));
+        JsonElement shared = Report(Ot(3, $"{pairs} shared.csv"));
+        Assert.Equal(6, shared.GetProperty("computed").GetInt32());
+        Assert.Equal(0.1, shared.GetProperty("epsilon").GetDouble());
         string alone = File.ReadAllText(_folder.File("alone.csv"));
         Assert.Equal(alone, File.ReadAllText(_folder.File("shared.csv")));
         Assert.Empty(Directory.GetFiles(_folder.Path, "*.journal"));
@@ -80,6 +81,48 @@ public sealed class CommandTests : IDisposable
         Report(Ot(2, $"{pairs} late.csv --resume"));
         Assert.Equal(alone, File.ReadAllText(_folder.File("late.csv")));
         Assert.Contains("--part means nothing under mpirun", Ot(2, $"{pairs} p.csv --part 1/2").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void AnotherNumberOfRanksGoesOnFromWhatIsThere()
+    {
+        const string pairs = "pairwise x.csv y.csv x.csv y.csv --method divergence --epsilon 0.1 --json --output";
+        Report(Ot(1, $"{pairs} alone.csv"));
+        string alone = File.ReadAllText(_folder.File("alone.csv"));
+        Report(Ot(1, $"{pairs} d.csv --part 1/3"));
+        Report(Ot(1, $"{pairs} d.csv --part 2/3")); // as ranks leave them whose third was killed
+        Assert.Contains("give --resume to go on", Ot(2, $"{pairs} d.csv").Error, StringComparison.Ordinal);
+        JsonElement resumed = Report(Ot(2, $"{pairs} d.csv --resume"));
+        Assert.Equal(2, resumed.GetProperty("computed").GetInt32());
+        Assert.Equal(alone, File.ReadAllText(_folder.File("d.csv")));
+        Assert.Empty(Directory.GetFiles(_folder.Path, "*.journal"));
+
+        Report(Ot(1, $"{pairs} e.csv --part 3/3"));
+        Assert.Equal(4, Report(Ot(1, $"{pairs} e.csv --resume")).GetProperty("computed").GetInt32());
+        Assert.Equal(alone, File.ReadAllText(_folder.File("e.csv")));
+        Assert.Empty(Directory.GetFiles(_folder.Path, "*.journal"));
+    }
+
+    [Theory]
+    [InlineData("auto", "name one")]
+    [InlineData("mpi", "each rank has its own")]
+    public void BackEndsThatNoJournalCanNameAreRefused(string name, string message) =>
+        Assert.Contains(
+            message,
+            Ot(2, $"pairwise x.csv y.csv --method divergence --backend {name} --output p.csv").Error,
+            StringComparison.Ordinal
+        );
+
+    [Theory]
+    [InlineData("solve x.csv y.csv --epsilon 1e-4 --tolerance 1e-300 --max-iterations 2000000000 --checkpoint s.npz --json")]
+    [InlineData("pairwise --list many.txt --method divergence --epsilon 1e-4 --tolerance 1e-14 --json --output p.csv")]
+    public void AKilledRankIsNamed(string words)
+    {
+        File.WriteAllLines(_folder.File("many.txt"), Enumerable.Repeat("x.csv", 200));
+        MpiJob job = MpiJob.StartProgram(2, "OT.Cli.dll", words, _folder.Path, lastLives: 4);
+        Assert.NotEqual(0, job.Code);
+        Assert.Contains("ot: rank 1 of 2 ended before its time", job.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("Cancelled", job.Output, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -131,6 +131,15 @@ public sealed class DistributedBackendTests
     }
 
     [Fact]
+    public void WhatRanksHaveDifferentlyIsAgreedOn()
+    {
+        string[] scenarios = ["estimates", "one-checkpoint points2 60 70 0.003", "one-checkpoint sharded doubles 60 70 0.003"];
+        MpiJob job = MpiJob.Run(2, scenarios);
+        foreach (string scenario in scenarios[1..])
+            Assert.Equal("Converged", job[scenario]["status"]);
+    }
+
+    [Fact]
     public void OneRanksTokenOrClockStopsAllRanks()
     {
         string[] cancelled =

@@ -46,7 +46,25 @@ public sealed class FailureTests
     {
         MpiJob job = MpiJob.Start(2, "diverge");
         Assert.NotEqual(0, job.Code);
-        Assert.Contains("holds other numbers", job.Error, StringComparison.Ordinal);
+        Assert.Contains("rank 1 has epsilon 0.2", job.Error, StringComparison.Ordinal);
+        Assert.Contains("where rank 0 has epsilon 0.1", job.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("shape", "rank 1 has 51 x 50 costs (PointCloud) in Float64 where rank 0 has 50 x 50 costs")]
+    [InlineData("kind", "rank 1 has 50 x 50 costs (CostMatrix) in Float64")]
+    [InlineData("precision", "rank 1 has 50 x 50 costs (PointCloud) in Float32")]
+    [InlineData("costs", "rank 1 has costs with the fingerprint")]
+    [InlineData("tolerance", "rank 1 has the tolerance 0.1 where rank 0 has the tolerance 0:")]
+    [InlineData("damping", "rank 1 has a damping of columns 0.5 where rank 0 has a damping of columns 1:")]
+    [InlineData("weights", "rank 1 has weights of the fingerprint")]
+    [InlineData("count", "rank 1 has 2 iterations to make where rank 0 has 3 iterations to make:")]
+    public void WhatRanksDifferInIsNamedByAll(string what, string message)
+    {
+        MpiJob job = MpiJob.Start(3, $"differ {what}");
+        Assert.NotEqual(0, job.Code);
+        Assert.Contains(message, job.Error, StringComparison.Ordinal);
+        Assert.Equal(2, job.Error.Split("all ranks must run the same program").Length);
     }
 
     [Fact]

@@ -52,7 +52,12 @@ sealed class MpiJob
     public static MpiJob Start(int ranks, string words) => StartProgram(ranks, "OT.MpiHost.dll", words, AppContext.BaseDirectory);
 
     /// <summary>Runs a program that lies beside the tests, in a folder of its own.</summary>
-    public static MpiJob StartProgram(int ranks, string program, string words, string folder)
+    /// <param name="ranks">Number of processes.</param>
+    /// <param name="program">The assembly.</param>
+    /// <param name="words">Its command line.</param>
+    /// <param name="folder">Where it runs.</param>
+    /// <param name="lastLives">Seconds after which the last rank is killed; null to let it live.</param>
+    public static MpiJob StartProgram(int ranks, string program, string words, string folder, int? lastLives = null)
     {
         Require();
         string host = Path.Combine(AppContext.BaseDirectory, program);
@@ -64,9 +69,13 @@ sealed class MpiJob
             UseShellExecute = false,
             WorkingDirectory = folder,
         };
-        foreach (string word in (string[])[.. Launch(ranks), "dotnet", host, .. words.Split(' ')])
+        string[] command = ["dotnet", host, .. words.Split(' ')],
+            all = lastLives is { } seconds
+                ? [.. Launch(ranks - 1), .. command, ":", "-n", "1", "timeout", "-s", "KILL", $"{seconds}", .. command]
+                : [.. Launch(ranks), .. command];
+        foreach (string word in all)
             start.ArgumentList.Add(word);
-        start.Environment["TERM"] = "dumb"; // mpirun hands out a terminal, which .NET would greet
+        start.Environment["TERM"] = "xterm"; // mpirun hands out a terminal, which nothing is to greet
         using Process process = Process.Start(start)!;
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync(),

@@ -64,7 +64,9 @@ public class BackendContractTests
     public void Every_small_count_of_rows_and_columns(int width, Precision precision)
     {
         using ManagedBackend backend = Open(width, 1);
-        foreach (string kind in (string[])["doubles", "floats", "forbidden", "points2", "points7", "cityblock", "grid"])
+        foreach (
+            string kind in (string[])["doubles", "floats", "forbidden", "points2", "points7", "points40", "cityblock", "grid"]
+        )
             new BackendLaws(backend, precision).SmallCounts(kind);
     }
 
@@ -73,6 +75,9 @@ public class BackendContractTests
     [InlineData("doubles", 5000, 3)]
     [InlineData("points3", 5, 2100)]
     [InlineData("points7", 5, 1030)]
+    [InlineData("points40", 5, 2100)]
+    [InlineData("points40", 1000, 70)]
+    [InlineData("half squared 20", 2061, 9)]
     [InlineData("floats", 7, 3000)]
     [InlineData("doubles", 7, 20_000)]
     [InlineData("cityblock", 3, 40_000)]
@@ -94,7 +99,7 @@ public class BackendContractTests
     public void Wild_guesses_change_nothing(int width, Precision precision)
     {
         using ManagedBackend backend = Open(width);
-        foreach (string kind in (string[])["doubles", "forbidden", "points2", "points7", "euclidean", "grid"])
+        foreach (string kind in (string[])["doubles", "forbidden", "points2", "points7", "points40", "euclidean", "grid"])
             new BackendLaws(backend, precision).WildGuesses(kind);
     }
 

@@ -52,6 +52,26 @@ public class ManagedBackendTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Rows_with_no_allowed_column_are_infinitely_far(string kind)
+    {
+        Geometry geometry = SomeGeometry.Of(kind, 30, 20);
+        var none = new double[20];
+        Array.Fill(none, double.NegativeInfinity);
+        using var backend = new ManagedBackend(2);
+        foreach (Precision precision in Enum.GetValues<Precision>())
+        {
+            using ICostOperator op = backend.Bind(geometry, precision);
+            foreach (double epsilon in (double[])[0, 0.5])
+            {
+                var f = new double[30];
+                op.SoftMinRows(new double[20], none, epsilon, f);
+                Assert.All(f, value => Assert.Equal(double.PositiveInfinity, value));
+            }
+        }
+    }
+
     /// <summary>Points need memory for points, whatever the cost: no hidden table of all pairs, on the way there or in the column's direction.</summary>
     [Fact]
     public void TileHonouredForEveryCost()

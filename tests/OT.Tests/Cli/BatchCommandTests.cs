@@ -72,11 +72,33 @@ public sealed class BatchCommandTests : IDisposable
         Assert.Equal("", outcome.Output);
     }
 
+    /// <summary>A back end that is named solves each problem as it does alone.</summary>
+    [Fact]
+    public void A_back_end_can_be_named()
+    {
+        Outcome plain = Ot.Run("solve", Points, Points, "--batch", Offsets(), "--epsilon", "0.1"),
+            named = Ot.Run("solve", Points, Points, "--batch", Offsets(), "--epsilon", "0.1", "--backend", "managed"),
+            missing = Ot.Run("solve", Points, Points, "--batch", Offsets(), "--epsilon", "0.1", "--backend", "nothing");
+        Assert.Equal((0, 0), (plain.Code, named.Code));
+        string[] expected = plain.Output.Trim().Split('\n'),
+            lines = named.Output.Trim().Split('\n');
+        Assert.Equal(expected.Length, lines.Length);
+        for (int k = 1; k < lines.Length; k++)
+        {
+            double Value(string line) => double.Parse(line.Split(',')[2], CultureInfo.InvariantCulture);
+            // Marginals within 1e-6 and potentials of at most 10.
+            Assert.Equal(Value(expected[k]), Value(lines[k]), 2e-5);
+        }
+        Assert.Equal(2, missing.Code);
+        Assert.Contains("nothing", missing.OnlyLine(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--method", "exact")]
     [InlineData("--plan", "p.csv")]
     [InlineData("--precision", "single")]
-    [InlineData("--backend", "managed")]
+    [InlineData("--backend", "mpi")]
+    [InlineData("--memory", "1000000")]
     public void Options_of_a_single_problem_are_refused(string option, string value)
     {
         Outcome outcome = Ot.Run("solve", Points, Points, "--batch", Offsets(), option, value);

@@ -1,4 +1,5 @@
 using System.Text;
+using OT.Backends;
 using OT.Numerics;
 using OT.Pairwise;
 using OT.Results;
@@ -108,16 +109,44 @@ public sealed class PairwiseJournalTests : IDisposable
         Refused(PairwiseProblem.OfClouds(problem.Quantity, moved), options);
         Refused(PairwiseProblem.OfClouds(PairwiseQuantity.Wasserstein(2), problem.Rows), options);
         Refused(PairwiseProblem.OfClouds(problem.Quantity, problem.Rows, problem.Rows), options);
+        Refused(problem, options, new ManagedBackend(1));
+        Refused(problem, options, new ManagedBackend(1, null, 0));
         // Threads, parts and limits change no entry.
         Run(problem, Journal, options with { Threads = 1, Part = 2, Parts = 2, TimeLimit = TimeSpan.FromHours(1) });
 
-        void Refused(PairwiseProblem other, PairwiseOptions with)
+        void Refused(PairwiseProblem other, PairwiseOptions with, IBackend? on = null)
         {
+            using IBackend? backend = on;
             byte[] before = File.ReadAllBytes(Journal);
-            InvalidDataException e = Assert.Throws<InvalidDataException>(() => PairwiseJournal.Resume(Journal, other, with));
-            Assert.Contains("belongs to other inputs or options", e.Message, StringComparison.Ordinal);
+            foreach (
+                Action open in (Action[])
+                    [() => PairwiseJournal.Resume(Journal, other, with, on), () => PairwiseJournal.Read(Journal, other, with, on)]
+            )
+            {
+                InvalidDataException e = Assert.Throws<InvalidDataException>(open);
+                Assert.Contains("belongs to other inputs or options", e.Message, StringComparison.Ordinal);
+                Assert.Contains("delete it to start anew", e.Message, StringComparison.Ordinal);
+            }
             Assert.Equal(before, File.ReadAllBytes(Journal));
         }
+    }
+
+    [Fact]
+    public void A_journal_tells_by_what_its_entries_were_computed()
+    {
+        PairwiseProblem entropic = Problem(),
+            exact = PairwiseProblem.OfClouds(PairwiseQuantity.Wasserstein(2), entropic.Rows);
+        using var wide = new ManagedBackend(1);
+        using var scalar = new ManagedBackend(1, null, 0);
+        PairwiseJournal.Create(Journal, entropic, null, scalar).Dispose();
+        Assert.Empty(PairwiseJournal.Read(Journal, entropic, null, scalar));
+        InvalidDataException e = Assert.Throws<InvalidDataException>(() => PairwiseJournal.Resume(Journal, entropic, null, wide));
+        Assert.Contains("back end managed-scalar", e.Message, StringComparison.Ordinal);
+        Assert.Contains($"back end {wide.Name}", e.Message, StringComparison.Ordinal);
+        // Exact solvers run on no back end, and have no tolerance.
+        PairwiseJournal.Create(_folder["e"], exact, null, scalar).Dispose();
+        using var other = PairwiseJournal.Resume(_folder["e"], exact, new() { Tolerance = 1e-3 }, wide);
+        Assert.Empty(other.Entries);
     }
 
     [Theory]

@@ -352,7 +352,8 @@ sealed unsafe class CudaDevice : IGpuDevice
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
-        using (new Scope(this))
+        // A context that cannot be entered any more takes what it holds with it when it is released.
+        if (_driver.ContextPush(_context) == 0)
         {
             foreach (nint module in _modules.Values)
                 _driver.ModuleUnload(module);
@@ -361,6 +362,8 @@ sealed unsafe class CudaDevice : IGpuDevice
                 if (stream != 0)
                     _driver.StreamDestroy(stream);
             }
+            nint context;
+            _driver.ContextPop(&context);
         }
         _driver.PrimaryContextRelease(_device);
     }

@@ -13,14 +13,14 @@ static class PtxSource
     /// <summary>Start of the line that carries <see cref="Hash"/>.</summary>
     public const string HashMark = "// SHA-256 of the sources: ";
 
-    /// <summary>Every module that the device can be asked for: each file of kernels in both precisions (tensor cores have floats, batches doubles), and matrices of floats read in doubles.</summary>
+    /// <summary>Every module that the device can be asked for: each file of kernels in both precisions (tensor cores have floats, batches and slices doubles), and matrices of floats read in doubles.</summary>
     public static IEnumerable<GpuModule> Modules
     {
         get
         {
             foreach (GpuProgram program in Enum.GetValues<GpuProgram>())
             {
-                if (program != GpuProgram.Batch)
+                if (program is not (GpuProgram.Batch or GpuProgram.Sliced))
                     yield return new(program, GpuReal.Single, GpuReal.Single, GpuReal.Double);
                 if (program is not (GpuProgram.Tensor or GpuProgram.TensorHeads))
                     yield return new(program, GpuReal.Double, GpuReal.Double, GpuReal.Double);

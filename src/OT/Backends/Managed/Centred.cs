@@ -1,4 +1,5 @@
 using System.Numerics;
+using OT.Geometries;
 using OT.Numerics;
 
 namespace OT.Backends.Managed;
@@ -21,6 +22,15 @@ internal static class Centred
         }
         return mean;
     }
+
+    /// <summary>s where the cost is s times the squared distance of <see cref="GroundCost.Prepared"/> points; else null.</summary>
+    public static double? ScaleOf(GroundCost cost) =>
+        cost switch
+        {
+            GroundCost.SquaredEuclideanCost squared => squared.Scale,
+            GroundCost.CosineCost => 0.5,
+            _ => null,
+        };
 
     /// <summary>Whether the rounding of norms as large as the largest cost, in <typeparamref name="T"/>, is small beside ε.</summary>
     /// <remarks>An exponent may be wrong by 1e-10 in doubles and 1e-3 in floats: far below the errors that each precision is asked for.</remarks>

@@ -24,6 +24,7 @@ internal abstract class FusedIteration : ManagedOperator
     readonly ChunkWork _chunkWork;
     readonly ReduceWork _reduceWork;
     readonly SumWork _sumWork;
+    readonly double[]?[] _chunkColumns;
     double[] _columnSums = [];
     FusedIteration? _other;
 
@@ -38,6 +39,7 @@ internal abstract class FusedIteration : ManagedOperator
     {
         _single = single;
         _chunkRowErrors = new double[Chunks];
+        _chunkColumns = new double[]?[Chunks];
         _blockErrors = new double[(Columns + ReduceWidth - 1) / ReduceWidth];
         _chunkWork = new ChunkWork(this);
         _reduceWork = new ReduceWork(this);
@@ -60,8 +62,8 @@ internal abstract class FusedIteration : ManagedOperator
     /// <summary>Target potential that rows are swept with.</summary>
     protected double[] G { get; private set; } = [];
 
-    /// <summary>Room for the column sums of each chunk.</summary>
-    protected double[][] ChunkColumns { get; private set; } = [];
+    /// <summary>Room for the column sums of a chunk; made when first asked for.</summary>
+    protected double[] ChunkColumns(int chunk) => _chunkColumns[chunk] ??= new double[Columns];
 
     /// <summary>Column sums of the rows swept last, all chunks together.</summary>
     public ReadOnlySpan<double> ColumnSums => _columnSums;
@@ -218,14 +220,10 @@ internal abstract class FusedIteration : ManagedOperator
     }
 
     /// <summary>Makes room for the column sums.</summary>
-    protected void EnsureColumns()
+    void EnsureColumns()
     {
-        if (_columnSums.Length != 0)
-            return;
-        _columnSums = new double[Columns];
-        ChunkColumns = new double[Chunks][];
-        for (int c = 0; c < Chunks; c++)
-            ChunkColumns[c] = new double[Columns];
+        if (_columnSums.Length == 0)
+            _columnSums = new double[Columns];
     }
 
     /// <summary>g from the column sums: <c>softmin_j = g_j + ε log(b_j / c_j)</c>.</summary>
@@ -241,14 +239,31 @@ internal abstract class FusedIteration : ManagedOperator
         return error;
     }
 
+    /// <summary>One thread takes the chunks in their order, so it adds each as it comes, from one room that stays in its cache; the same bits.</summary>
+    bool AddsAsItGoes => Blocks.Threads == 1;
+
+    void SweepAndAdd(int chunk, int worker)
+    {
+        double[] columns = ChunkColumns(AddsAsItGoes ? 0 : chunk);
+        _chunkRowErrors[chunk] = SweepChunk(chunk, worker, columns);
+        if (!AddsAsItGoes)
+            return;
+        if (chunk == 0)
+            columns.CopyTo(_columnSums);
+        else
+            AddTo(_columnSums, columns);
+    }
+
     /// <summary>Column sums of all chunks, added in order, for a block of columns.</summary>
     Span<double> SumBlock(int block)
     {
         int start = block * ReduceWidth;
         Span<double> sums = _columnSums.AsSpan(start, Math.Min(ReduceWidth, Columns - start));
-        ChunkColumns[0].AsSpan(start, sums.Length).CopyTo(sums);
+        if (AddsAsItGoes)
+            return sums;
+        ChunkColumns(0).AsSpan(start, sums.Length).CopyTo(sums);
         for (int c = 1; c < Chunks; c++)
-            AddTo(sums, ChunkColumns[c].AsSpan(start, sums.Length));
+            AddTo(sums, ChunkColumns(c).AsSpan(start, sums.Length));
         return sums;
     }
 
@@ -360,8 +375,7 @@ internal abstract class FusedIteration : ManagedOperator
 
     sealed class ChunkWork(FusedIteration owner) : IBlockWork
     {
-        public void Run(int block, int worker) =>
-            owner._chunkRowErrors[block] = owner.SweepChunk(block, worker, owner.ChunkColumns[block]);
+        public void Run(int block, int worker) => owner.SweepAndAdd(block, worker);
     }
 
     sealed class SumWork(FusedIteration owner) : IBlockWork

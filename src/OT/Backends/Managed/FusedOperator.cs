@@ -230,6 +230,7 @@ internal abstract class FusedOperator<TSimd, TVector, T> : FusedIteration
     protected const int TileColumns = 8192;
 
     /// <summary>Adds the last group of rows to the column sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a process with one processor stays in its slow first tier for a second
     void AddLastRows(Scratch scratch)
     {
         for (int r = 0; r < RowGroup; r += 2)

@@ -215,7 +215,8 @@ internal abstract class ManagedOperator : ICostOperator
                 0,
                 (i, row, partial) =>
                 {
-                    rows.Fill(Geometry, i, row);
+                    Geometry.CostRow(i, row);
+                    rows.Fill(i, row);
                     for (int k = 0; k < count; k++)
                         TensorPrimitives.MultiplyAdd(row, input[(k * n) + i], partial.Slice(k * m, m), partial.Slice(k * m, m));
                 },
@@ -230,7 +231,8 @@ internal abstract class ManagedOperator : ICostOperator
             0,
             (i, row, _) =>
             {
-                rows.Fill(Geometry, i, row);
+                Geometry.CostRow(i, row);
+                rows.Fill(i, row);
                 for (int k = 0; k < count; k++)
                     output[(k * n) + i] = TensorPrimitives.Dot(row, input.AsSpan(k * m, m));
             },
@@ -287,11 +289,9 @@ internal abstract class ManagedOperator : ICostOperator
     public virtual void Dispose() { }
 
     /// <summary><c>f_i = min over j with finite logB of C_ij − g_j</c>.</summary>
-    protected void HardMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, Span<double> f)
+    protected virtual void HardMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, Span<double> f)
     {
-        var offsets = new double[Columns];
-        for (int j = 0; j < offsets.Length; j++)
-            offsets[j] = double.IsNegativeInfinity(logB[j]) ? double.NegativeInfinity : g[j];
+        double[] offsets = Allowed(g, logB);
         var minima = new double[Rows];
         OverChunks(
             0,
@@ -305,6 +305,18 @@ internal abstract class ManagedOperator : ICostOperator
             0
         );
         minima.CopyTo(f);
+    }
+
+    /// <summary>A potential that takes out what has no weight: hard minima subtract it from costs.</summary>
+    protected static double[] Allowed(ReadOnlySpan<double> potential, ReadOnlySpan<double> logWeights)
+    {
+        double[] allowed = potential.ToArray();
+        for (int k = 0; k < allowed.Length; k++)
+        {
+            if (double.IsNegativeInfinity(logWeights[k]))
+                allowed[k] = double.NegativeInfinity;
+        }
+        return allowed;
     }
 
     /// <summary>What to do with one row, given room for a row and the chunk's partial result.</summary>
@@ -336,22 +348,6 @@ internal abstract class ManagedOperator : ICostOperator
             (int start, int end) = owner.ChunkRows(block);
             for (int i = start; i < end && !owner.Cancelled(); i++)
                 action(i, row, partial);
-        }
-    }
-
-    /// <summary>Rows of a Gibbs plan in doubles.</summary>
-    sealed class PlanRows(GibbsPlan plan)
-    {
-        readonly double[] _f = plan.F.ToArray();
-        readonly double[] _g = plan.G.ToArray();
-        readonly double[] _logA = plan.LogA.ToArray();
-        readonly double[] _logB = plan.LogB.ToArray();
-        readonly double _inverse = 1 / plan.Epsilon;
-
-        public void Fill(Geometry geometry, int i, Span<double> row)
-        {
-            geometry.CostRow(i, row);
-            PlanSweep.Entries(row, _g, _logB, _f[i], _logA[i], _inverse);
         }
     }
 }

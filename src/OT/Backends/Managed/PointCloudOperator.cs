@@ -28,8 +28,9 @@ internal sealed class PointCloudOperator<TSimd, TVector, T> : FusedOperator<TSim
         : base(cloud, blocks, description, cancellation)
     {
         _cloud = cloud;
-        _centred = new CentredCloud<T>(cloud, Padded);
-        (_dimension, _stride, _target) = (cloud.Dimension, _centred.Stride, _centred.Target);
+        _stride = AlignedBuffer<T>.Stride(Padded);
+        _centred = new CentredCloud<T>(cloud, Padded, panel: _stride);
+        (_dimension, _target) = (cloud.Dimension, _centred.Target);
     }
 
     protected override ReadOnlySpan<double> ColumnOffsets => _centred.TargetNorms;

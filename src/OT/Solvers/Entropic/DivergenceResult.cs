@@ -1,3 +1,4 @@
+using OT.Backends;
 using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
@@ -56,17 +57,34 @@ public sealed class DivergenceResult : SolverResult
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public PointGradient Points(int? threads = null, CancellationToken cancellation = default)
     {
-        PointCloud cross = EntropicGradient.CloudOf(Cross);
-        (TransportResult xx, TransportResult yy) = Selves();
         int count = threads ?? Environment.ProcessorCount;
-        var gradient = PointGradient.Contract(cross, Cross.Plan.Row, wantsTarget: true, count, cancellation);
-        return gradient
-            .Less(PointGradient.Contract(EntropicGradient.CloudOf(xx), xx.Plan.Row, wantsTarget: false, count, cancellation))
-            .Less(
-                PointGradient
-                    .Contract(EntropicGradient.CloudOf(yy), yy.Plan.Row, wantsTarget: false, count, cancellation)
-                    .Exchanged()
-            );
+        return Points(
+            (term, wantsTarget) =>
+                PointGradient.Contract(EntropicGradient.CloudOf(term), term.Plan.Row, wantsTarget, count, cancellation)
+        );
+    }
+
+    /// <summary>
+    /// As <see cref="Points(int?, CancellationToken)"/>, on a back end: squared Euclidean costs by products with the three plans, other costs on the host. See
+    /// <see cref="EntropicGradient.Points(IBackend, CancellationToken)"/>.
+    /// </summary>
+    /// <param name="backend">Where the products are made. Never disposed here.</param>
+    /// <param name="cancellation">Watched by the operators.</param>
+    /// <exception cref="BackendException">The back end failed, or has not the memory.</exception>
+    /// <exception cref="NotSupportedException">As without a back end.</exception>
+    /// <exception cref="InvalidOperationException">A term is missing: the solve was infeasible or cancelled.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public PointGradient Points(IBackend backend, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        return Points((term, wantsTarget) => EntropicGradient.Points(term, wantsTarget, backend, cancellation));
+    }
+
+    PointGradient Points(Func<TransportResult, bool, PointGradient> term)
+    {
+        EntropicGradient.CloudOf(Cross);
+        (TransportResult xx, TransportResult yy) = Selves();
+        return term(Cross, true).Less(term(xx, false)).Less(term(yy, false).Exchanged());
     }
 
     /// <summary>

@@ -30,7 +30,7 @@ public sealed partial class Sinkhorn
         double[] f = new double[n],
             g = new double[m];
         SmallProblem small = ViewOf(problem, epsilon);
-        if (!solver.Solve(small, _options, f, g, out SmallAnswer answer))
+        if (!solver.Solve(small, _options, f, g, made: 0, out SmallAnswer answer))
             return null;
         return ResultOf(problem, epsilon, f, g, answer, SolverStatus.Converged, small.TargetScale, [.. solver.Errors]);
     }
@@ -75,7 +75,8 @@ public sealed partial class Sinkhorn
         in SmallAnswer answer,
         SolverStatus status,
         double targetScale,
-        ImmutableArray<double> errors
+        ImmutableArray<double> errors,
+        string? backend = null
     )
     {
         Measure b = targetScale == 1 ? problem.B : problem.B.Scale(targetScale);
@@ -86,7 +87,7 @@ public sealed partial class Sinkhorn
             Status = status,
             Iterations = answer.Iterations,
             Errors = errors,
-            Backend = SmallSinkhorn.Description,
+            Backend = backend ?? SmallSinkhorn.Description,
             Message =
                 targetScale == 1
                     ? ""

@@ -136,6 +136,8 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
                 nameof(state)
             );
         }
+        if (share.Gather<bool>([state is null]).Distinct().Count() > 1)
+            throw new ArgumentException("Some processes were given a state to go on from, others none: give all the same.");
         if (state is { Problem: not 0 } && state.Problem != SinkhornState.ProblemOf(problem))
             throw new ArgumentException("The state was written for other costs, weights or penalties.", nameof(state));
         if (WhyInfeasible(problem, partners.Rows, partners.Columns) is { } reason)
@@ -164,9 +166,9 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
     }
 
     /// <summary>Bytes of a solve beside its operator: potentials, weights, the history of the acceleration, and a table where costs are tabulated.</summary>
-    internal static long OwnBytes(Geometry geometry) =>
+    internal static long OwnBytes(Geometry geometry, IBackend backend) =>
         checked(
-            CostMatrix.TableBytes(geometry)
+            backend.TableBytes(geometry)
             + (sizeof(double) * ((10L * geometry.Rows) + ((12 + (2L * SinkhornRun.AndersonMemory)) * geometry.Columns)))
         );
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using OT.Backends;
 using OT.Geometries;
 using OT.Numerics;
@@ -7,12 +8,17 @@ using OT.Results;
 
 namespace OT.Solvers.Entropic;
 
-/// <summary>Many entropic problems at once, each on one thread: for every problem exactly the bits that <see cref="Sinkhorn"/> gives for it alone.</summary>
+/// <summary>Many entropic problems at once: each on one thread, with exactly the bits that <see cref="Sinkhorn"/> gives for it alone, or side by side on a device.</summary>
 /// <remarks>
 /// <para>
 /// Problems of 4096 pairs and less run in workspaces that each thread keeps, and their answers land in arrays made once for the batch: nothing is allocated per problem
 /// (but by ground costs that prepare points, cosine and sphere, and by ε relative to a median or a standard deviation). What that engine declines, and larger
 /// problems, are solved as <see cref="Sinkhorn"/> does it; larger ones one after another, on all threads.
+/// </para>
+/// <para>
+/// On a GPU, problems of up to 65 536 pairs are iterated side by side, in doubles, from zero potentials and up to 400 times; a thread of the host each then makes the last iterations and
+/// all values, by the rules of the small engine, so an answer meets the tolerance in the same sense. What that declines, what is larger, and every problem on any other
+/// back end that is asked for, is solved one after another as <see cref="Sinkhorn"/> does it there.
 /// </para>
 /// <para>One problem that is infeasible or does not converge has its status and leaves the others alone. See docs/theory/batch.md.</para>
 /// </remarks>
@@ -21,15 +27,21 @@ public sealed class SinkhornBatch
     /// <summary>Problems that a thread takes at a time.</summary>
     const int Grain = 16;
 
+    /// <summary>Pairs of a problem that is iterated in a corner of a device: above, a device is filled by one.</summary>
+    const long MostDevicePairs = 1 << 16;
+
     readonly SinkhornOptions _options;
     readonly int _threads;
+    readonly IBackend? _backend;
 
     /// <summary>Configures the solver.</summary>
     /// <param name="options">Those of every problem; the time limit is that of the whole batch. Progress and checkpoints are refused.</param>
     /// <param name="threads">Threads at most, the caller's included; all processors by default. Changes no bit.</param>
+    /// <param name="backend">Where the O(nm) work runs; the threads of the host when left out. Never disposed here.</param>
     /// <exception cref="ArgumentException">An option is out of range, or belongs to a single solve.</exception>
-    public SinkhornBatch(SinkhornOptions? options = null, int? threads = null)
+    public SinkhornBatch(SinkhornOptions? options = null, int? threads = null, IBackend? backend = null)
     {
+        _backend = backend;
         _options = options ?? new SinkhornOptions();
         _options.Validate();
         if (_options.Progress is not null || _options.Checkpoint is not null)
@@ -44,6 +56,7 @@ public sealed class SinkhornBatch
     /// <param name="cancellation">Ends the batch: problems not begun report <see cref="SolverStatus.Cancelled"/> and the potentials of one half-iteration.</param>
     /// <exception cref="ArgumentException">An argument that <see cref="Sinkhorn"/> refuses, before any problem is solved; the message names the problem.</exception>
     /// <exception cref="NotSupportedException">The regulariser is not entropic.</exception>
+    /// <exception cref="BackendException">The back end failed or has not the memory for a problem.</exception>
     public SinkhornBatchResult Solve(ProblemBatch batch, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -51,7 +64,7 @@ public sealed class SinkhornBatch
             throw new NotSupportedException(
                 "SinkhornBatch needs an entropic regulariser: set ProblemBatch.Regularizer to Regularizer.Entropy(...)."
             );
-        using var run = new Run(batch, _options, _threads, cancellation);
+        using var run = new Run(batch, _options, _threads, _backend, cancellation);
         return run.Solve();
     }
 
@@ -60,14 +73,17 @@ public sealed class SinkhornBatch
     {
         readonly ProblemBatch _batch;
         readonly SinkhornOptions _options;
+        readonly IBackend? _backend;
+        readonly IBatchBackend? _device;
+        readonly bool _honoured;
         readonly CancellationToken _cancellation;
         readonly CancellationTokenSource _limit;
         readonly long _start = Stopwatch.GetTimestamp();
         readonly RowBlocks _blocks;
         readonly Worker[] _workers;
         readonly SinkhornBatchResult _result;
-        readonly Sinkhorn _single;
         readonly double[] _bounds;
+        readonly bool[] _answered;
         readonly double[]? _sharedCosts;
         readonly double _sharedEpsilon;
         readonly Lock _failing = new();
@@ -75,10 +91,11 @@ public sealed class SinkhornBatch
         ArgumentException? _failure;
         bool _measuring;
 
-        public Run(ProblemBatch batch, SinkhornOptions options, int threads, CancellationToken cancellation)
+        public Run(ProblemBatch batch, SinkhornOptions options, int threads, IBackend? backend, CancellationToken cancellation)
         {
-            (_batch, _options, _cancellation) = (batch, options, cancellation);
-            _single = new Sinkhorn(options);
+            (_batch, _options, _backend, _cancellation) = (batch, options, backend, cancellation);
+            _honoured = SmallSinkhorn.Honours(options);
+            _device = _honoured && backend is IBatchBackend { IteratesBatches: true } able ? able : null;
             _limit = options.Limit(cancellation);
             _blocks = new RowBlocks(threads);
             _workers = new Worker[threads];
@@ -86,6 +103,7 @@ public sealed class SinkhornBatch
                 _workers[w] = new Worker();
             _result = new SinkhornBatchResult(batch);
             _bounds = new double[batch.Count];
+            _answered = new bool[batch.Count];
             if (batch.Shared is not { } shared)
                 return;
             _sharedEpsilon = Epsilon.Resolve(shared, CancellationToken.None);
@@ -111,8 +129,10 @@ public sealed class SinkhornBatch
             if (_failure is not null)
                 throw _failure;
             _measuring = false;
+            if (_device is not null)
+                IterateOnDevice(_device);
             _blocks.Run(blocks, this);
-            SolveLarge();
+            SolveOthers();
             return _result;
         }
 
@@ -128,7 +148,7 @@ public sealed class SinkhornBatch
             }
         }
 
-        static bool IsSmall(int n, int m) => (long)n * m <= SmallSinkhorn.MaxPairs;
+        bool IsSmall(int n, int m) => (long)n * m <= (_device is null ? SmallSinkhorn.MaxPairs : MostDevicePairs);
 
         /// <summary>ε and bound of a problem; what is wrong with it is kept, of several the first, whichever thread finds it.</summary>
         void MeasureOrNote(int problem, Worker worker)
@@ -175,11 +195,40 @@ public sealed class SinkhornBatch
             Sinkhorn.CheckResolution(_bounds[problem], _result.Epsilon[problem], _options.Precision);
         }
 
-        void SolveSmall(int problem, Worker worker)
+        /// <summary>Brings the potentials of problems that the small engine will take near their end.</summary>
+        void IterateOnDevice(IBatchBackend device)
         {
-            var small = new SmallProblem
+            var targets = new double[_batch.Count];
+            var problems = new List<int>();
+            for (int k = 0; k < targets.Length; k++)
             {
-                Costs = Costs(problem, worker),
+                if (IsSmall(_batch.Rows(k), _batch.Columns(k)))
+                    targets[k] = SmallSinkhorn.TargetOf(SmallOf(k, []), _options.Tolerance);
+                if (targets[k] > 0)
+                    problems.Add(k);
+            }
+            // One iteration is left to the host, which has to see the error for itself.
+            int count = Math.Min(_options.MaxIterations - 1, SmallSinkhorn.Patience);
+            if (count <= 0 || problems.Count == 0)
+                return;
+            device.Iterate(
+                _batch,
+                CollectionsMarshal.AsSpan(problems),
+                _result.Epsilon,
+                targets,
+                count,
+                _result.F,
+                _result.G,
+                _result.Iteration,
+                _limit.Token
+            );
+            _result.Backend = $"{_backend!.Name}, many problems side by side, values by {SmallSinkhorn.Description}";
+        }
+
+        SmallProblem SmallOf(int problem, ReadOnlySpan<double> costs) =>
+            new()
+            {
+                Costs = costs,
                 A = _batch.WeightsA(problem),
                 B = _batch.WeightsB(problem),
                 MassA = Summation.Sum(_batch.WeightsA(problem)),
@@ -190,20 +239,29 @@ public sealed class SinkhornBatch
                 PenaltyA = _batch.PenaltyA,
                 PenaltyB = _batch.PenaltyB,
             };
+
+        void SolveSmall(int problem, Worker worker)
+        {
+            if (_backend is not null && _device is null)
+                return;
+            SmallProblem small = SmallOf(problem, Costs(problem, worker));
             Span<double> f = _result.F.AsSpan(_batch.OffsetsA[problem], small.A.Length),
                 g = _result.G.AsSpan(_batch.OffsetsB[problem], small.B.Length);
+            int made = _result.Iteration[problem];
             bool stopped = _limit.IsCancellationRequested;
             SmallAnswer answer = default;
             bool answered = stopped
-                ? worker.Small.Start(small, f, g, out answer)
-                : _single.MayBeSmall(small.Costs.Length) && worker.Small.Solve(small, _options, f, g, out answer);
+                ? worker.Small.Start(small, f, g, made, out answer)
+                : _honoured && worker.Small.Solve(small, _options, f, g, made, out answer);
             if (!answered)
             {
                 f.Clear();
                 g.Clear();
-                _result.Take(problem, Whole(problem, worker.Backend));
+                if (_backend is null)
+                    Take(problem, Whole(problem, worker.Backend));
                 return;
             }
+            _answered[problem] = true;
             _result.Status[problem] =
                 !stopped ? SolverStatus.Converged
                 : _cancellation.IsCancellationRequested ? SolverStatus.Cancelled
@@ -211,21 +269,27 @@ public sealed class SinkhornBatch
             _result.Take(problem, answer);
         }
 
-        /// <summary>The problems above the limit of the small engine, on all threads.</summary>
-        void SolveLarge()
+        void Take(int problem, TransportResult whole)
         {
-            ManagedBackend? backend = null;
+            _answered[problem] = true;
+            _result.Take(problem, whole);
+        }
+
+        /// <summary>What has no answer yet, one after another: problems above the limit of the small engine, and what it declined where a back end was asked for.</summary>
+        void SolveOthers()
+        {
+            ManagedBackend? own = null;
             try
             {
                 for (int k = 0; k < _batch.Count; k++)
                 {
-                    if (!IsSmall(_batch.Rows(k), _batch.Columns(k)))
-                        _result.Take(k, Whole(k, backend ??= new ManagedBackend(_workers.Length)));
+                    if (!_answered[k])
+                        Take(k, Whole(k, _backend ?? (own ??= new ManagedBackend(_workers.Length))));
                 }
             }
             finally
             {
-                backend?.Dispose();
+                own?.Dispose();
             }
         }
 

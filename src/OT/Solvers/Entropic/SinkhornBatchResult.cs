@@ -21,6 +21,9 @@ public sealed class SinkhornBatchResult
     /// <summary>Answers of the large engine, whole; null where the small engine answered.</summary>
     internal readonly TransportResult?[] Whole;
 
+    /// <summary>What ran, where it was not the small engine alone.</summary>
+    internal string? Backend;
+
     internal SinkhornBatchResult(ProblemBatch batch)
     {
         int count = batch.Count;
@@ -109,7 +112,8 @@ public sealed class SinkhornBatchResult
                 answer,
                 Status[problem],
                 scale,
-                []
+                [],
+                Backend
             );
         }
     }

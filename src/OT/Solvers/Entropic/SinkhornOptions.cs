@@ -35,7 +35,7 @@ public sealed record SinkhornOptions : SolverOptions
     /// <summary>Whether the plan of a balanced problem is rounded to exact feasibility; false by default. Values are then the rounded plan's. Takes four more passes over the costs.</summary>
     public bool Round { get; init; }
 
-    /// <summary>Receives the state every <see cref="CheckpointEvery"/> iterations, to be resumed from; null by default. Acceleration starts anew at each one.</summary>
+    /// <summary>Receives the state every <see cref="CheckpointEvery"/> iterations, to be resumed from; null by default. Acceleration starts anew at each one. Of several processes, those receive it that ask for it, all at the shortest interval asked for.</summary>
     public Action<SinkhornState>? Checkpoint { get; init; }
 
     /// <summary>Iterations between checkpoints; 100 by default, at least 1.</summary>

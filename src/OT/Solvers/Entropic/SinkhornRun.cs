@@ -96,6 +96,7 @@ internal sealed partial class SinkhornRun : IDisposable
     readonly double _wanted;
     readonly long _newtonBytes;
     readonly LinearProblem _asked;
+    readonly int _checkpointEvery;
     readonly ulong _fingerprint;
     double _newtonFloor;
     readonly EpsilonSchedule _schedule;
@@ -186,7 +187,9 @@ internal sealed partial class SinkhornRun : IDisposable
         (_logA, _logB) = (VectorMath.LogWeights(_weightsA), VectorMath.LogWeights(_weightsB));
         (_keptF, _keptG) = ([.. _f], [.. _g]);
         (_before, _stallG) = (new double[_g.Length], new double[_g.Length]);
-        if (options.Checkpoint is not null)
+        // Checkpoints end spells of acceleration: where one process asks for them, all make the same steps.
+        _checkpointEvery = backend.Share.Gather<int>([options.Checkpoint is null ? int.MaxValue : options.CheckpointEvery]).Min();
+        if (_checkpointEvery < int.MaxValue)
             _fingerprint = state is { Problem: not 0 } ? state.Problem : SinkhornState.ProblemOf(problem);
         if (state is not null)
         {
@@ -209,7 +212,7 @@ internal sealed partial class SinkhornRun : IDisposable
         // Below this error, rounding of the exponents C/ε to floats is what is seen.
         _floatFloor = 8 * problem.Geometry.MagnitudeBound / epsilon / (1 << 24);
         _precision = state?.Precision ?? (FloatsComeFirst() ? Precision.Float32 : options.Precision);
-        long other = backend.EstimateBytes(_costs, Precision.Float64) + Sinkhorn.OwnBytes(problem.Geometry);
+        long other = backend.EstimateBytes(_costs, Precision.Float64) + Sinkhorn.OwnBytes(problem.Geometry, backend);
         _newtonBytes = Math.Min(backend.MemoryLimit, backend.Share.AvailableBytes / 2) - other;
     }
 
@@ -375,9 +378,9 @@ internal sealed partial class SinkhornRun : IDisposable
                 return SolverStatus.IterationLimit;
             _g.CopyTo(_before.AsSpan());
             int count = Math.Min(_anderson is null && !TranslatesPotentials ? _options.CheckEvery : 1, last - _iteration);
-            bool checkpoints = _options.Checkpoint is not null && epsilon == _epsilon;
+            bool checkpoints = _checkpointEvery < int.MaxValue && epsilon == _epsilon;
             if (checkpoints)
-                count = Math.Min(count, _options.CheckpointEvery - (_iteration % _options.CheckpointEvery));
+                count = Math.Min(count, _checkpointEvery - (_iteration % _checkpointEvery));
             int from = _iteration;
             if (Advance(count, Step(epsilon, target)) is { } stopped)
                 return stopped;
@@ -393,7 +396,7 @@ internal sealed partial class SinkhornRun : IDisposable
             }
             if (_options.StopEarly && Stalled())
                 return SolverStatus.Stalled;
-            bool writes = checkpoints && _iteration % _options.CheckpointEvery == 0;
+            bool writes = checkpoints && _iteration % _checkpointEvery == 0;
             Accelerate(epsilon, _iteration - from, leaps: !writes);
             if (writes)
                 WriteCheckpoint();
@@ -534,7 +537,7 @@ internal sealed partial class SinkhornRun : IDisposable
     /// <summary>Writes the state and forgets what it does not hold, so that a resumed run has the same bits as this one.</summary>
     void WriteCheckpoint()
     {
-        _options.Checkpoint!(
+        _options.Checkpoint?.Invoke(
             new SinkhornState(new Potentials(_keptF, _keptG), _iteration, _epsilon, _omega, _errors.ToImmutable(), _precision)
             {
                 Problem = _fingerprint,

@@ -21,7 +21,7 @@ internal sealed partial class SmallSinkhorn
     public const int MaxPairs = 4096;
 
     /// <summary>Iterations after which the problem is declined.</summary>
-    const int Patience = 400;
+    public const int Patience = 400;
 
     /// <summary>Plain iterations before the first Newton step.</summary>
     const int MinBeforeNewton = 4;
@@ -110,19 +110,29 @@ internal sealed partial class SmallSinkhorn
         $"{Simd.Width switch { 512 => "managed-avx512", 256 => "managed-avx2", 128 => "managed-128", _ => "managed-scalar" }}, small problem in one thread, Float64";
 
     /// <summary>Solves to the tolerance, or declines: potentials are then not defined.</summary>
-    public bool Solve(in SmallProblem problem, SinkhornOptions options, Span<double> f, Span<double> g, out SmallAnswer answer)
+    /// <param name="problem">The problem.</param>
+    /// <param name="options">Tolerance and limits.</param>
+    /// <param name="f">In: where to start, after <paramref name="made"/> iterations of somebody else's. Out: source potentials.</param>
+    /// <param name="g">Target potentials, likewise.</param>
+    /// <param name="made">Iterations that led to the start; 0 for zero potentials.</param>
+    /// <param name="answer">Values and errors.</param>
+    public bool Solve(
+        in SmallProblem problem,
+        SinkhornOptions options,
+        Span<double> f,
+        Span<double> g,
+        int made,
+        out SmallAnswer answer
+    )
     {
         answer = default;
         _errorCount = 0;
-        if (!Begin(problem) || !Anchor())
+        double target = TargetOf(problem, options.Tolerance);
+        if (target == 0 || !Begin(problem, f, g) || !Anchor())
             return false;
-        double mass = Math.Max(problem.MassA, problem.MassB * problem.TargetScale);
-        double wanted = options.Tolerance * mass;
-        double target = mass * Target(problem, options.Tolerance);
-        if (target == 0)
-            return false;
-        int limit = Math.Min(options.MaxIterations, Patience);
-        int iteration = 0;
+        double wanted = options.Tolerance * MassOf(problem);
+        int limit = (int)Math.Min(options.MaxIterations, (long)made + Patience);
+        int iteration = made;
         while (Iterate(problem, target, limit, options.CheckEvery, ref iteration))
         {
             if (!Evaluate(problem, f, g, iteration, out answer))
@@ -136,15 +146,31 @@ internal sealed partial class SmallSinkhorn
         return false;
     }
 
-    /// <summary>One iteration and its values: what a run that was stopped before it began can give. False where no plan exists or a bin has no partner.</summary>
-    public bool Start(in SmallProblem problem, Span<double> f, Span<double> g, out SmallAnswer answer)
+    /// <summary>Half an iteration and its values: what a run that was stopped can give. False where no plan exists or a bin has no partner.</summary>
+    public bool Start(in SmallProblem problem, Span<double> f, Span<double> g, int made, out SmallAnswer answer)
     {
         answer = default;
         _errorCount = 0;
-        if (!Begin(problem) || !Anchor())
+        if (!Begin(problem, f, g) || !Anchor())
             return false;
         Sweep();
-        return Evaluate(problem, f, g, 0, out answer);
+        return Evaluate(problem, f, g, made, out answer);
+    }
+
+    static double MassOf(in SmallProblem problem) => Math.Max(problem.MassA, problem.MassB * problem.TargetScale);
+
+    /// <summary>The L1 error to stop at, in units of mass; 0 for problems that are declined whatever their costs are.</summary>
+    public static double TargetOf(in SmallProblem problem, double tolerance) =>
+        IsDeclined(problem) ? 0 : MassOf(problem) * Target(problem, tolerance);
+
+    static bool IsDeclined(in SmallProblem problem)
+    {
+        double difference = Math.Abs(problem.MassA - problem.MassB);
+        bool agree = difference <= problem.MassSlack * Math.Max(problem.MassA, problem.MassB);
+        (double tauA, double tauB) = (problem.PenaltyA.Tau(problem.Epsilon), problem.PenaltyB.Tau(problem.Epsilon));
+        bool idle = (!problem.PenaltyA.IsExact && tauA == 1) || (!problem.PenaltyB.IsExact && tauB == 1);
+        bool bounded = problem.PenaltyA.IsTotalVariation || problem.PenaltyB.IsTotalVariation;
+        return (problem.IsBalanced && !agree) || idle || bounded;
     }
 
     /// <summary>
@@ -166,15 +192,10 @@ internal sealed partial class SmallSinkhorn
         return wanted >= resolved ? wanted : 0;
     }
 
-    /// <summary>Takes the problem in: weights, exponents, zero potentials. False where the large engine has more to say.</summary>
-    bool Begin(in SmallProblem problem)
+    /// <summary>Takes the problem in: weights, exponents, potentials to start from. False where the large engine has more to say.</summary>
+    bool Begin(in SmallProblem problem, ReadOnlySpan<double> f, ReadOnlySpan<double> g)
     {
-        double difference = Math.Abs(problem.MassA - problem.MassB);
-        bool agree = difference <= problem.MassSlack * Math.Max(problem.MassA, problem.MassB);
-        (double tauA, double tauB) = (problem.PenaltyA.Tau(problem.Epsilon), problem.PenaltyB.Tau(problem.Epsilon));
-        bool idle = (!problem.PenaltyA.IsExact && tauA == 1) || (!problem.PenaltyB.IsExact && tauB == 1);
-        bool bounded = problem.PenaltyA.IsTotalVariation || problem.PenaltyB.IsTotalVariation;
-        if ((problem.IsBalanced && !agree) || idle || bounded)
+        if (IsDeclined(problem))
             return false;
         Grow(problem.A.Length, problem.B.Length);
         int n = Positive(problem.A, _rowAt),
@@ -198,6 +219,7 @@ internal sealed partial class SmallSinkhorn
             _logB[j] = Math.Log2(_b[j]);
         }
         Array.Clear(_gamma, 0, _stride);
+        Gather(_swapped ? f : g, _columnAt, m, _gamma);
         _exponents.AsSpan(0, n * _stride).Fill(SmallKernels.Forbidden);
         if (!TakeCosts(problem))
             return false;

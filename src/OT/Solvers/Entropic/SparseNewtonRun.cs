@@ -427,7 +427,8 @@ internal sealed class SparseNewtonRun : IDisposable
             _limit
         );
 
-    long Bytes => Math.Min(_backend.MemoryLimit, _backend.Share.AvailableBytes / 2) - Sinkhorn.OwnBytes(_problem.Geometry);
+    long Bytes =>
+        Math.Min(_backend.MemoryLimit, _backend.Share.AvailableBytes / 2) - Sinkhorn.OwnBytes(_problem.Geometry, _backend);
 
     void Load(ThinPlan thin, Point point)
     {

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using OT.Backends;
 using OT.Numerics;
 
 namespace OT.Solvers.Exact;
@@ -11,27 +12,65 @@ namespace OT.Solvers.Exact;
 /// </remarks>
 public static class Sliced
 {
+    /// <summary>Positions of one cloud that a device sorts at a time: 64 MiB of them.</summary>
+    const int DeviceDoubles = 1 << 23;
+
     /// <summary><c>SW_p^p = E_θ W_p^p(⟨θ, x⟩, ⟨θ, y⟩)</c>, θ uniform on the sphere, estimated by the mean over seeded directions.</summary>
     /// <param name="a">Source weights with points, n × d.</param>
     /// <param name="b">Target weights with points, m × d, of the same total mass up to rounding.</param>
     /// <param name="p">1 ≤ p &lt; ∞; 2 by default.</param>
     /// <param name="options">Number of directions and seed.</param>
+    /// <param name="backend">Where points are projected and sorted: a GPU does both and hands the sorted positions back, on other back ends the host does, with their threads; all processors when left out.</param>
     /// <exception cref="ArgumentException">A measure has no points, dimensions or masses differ, or p is out of range.</exception>
-    public static SlicedResult Distance(Measure a, Measure b, double p = 2, SlicedOptions? options = null) =>
-        Distance(a, b, p, options, threads: -1, Simd.Width);
+    /// <exception cref="BackendException">The back end failed, or has not the memory for one direction.</exception>
+    public static SlicedResult Distance(
+        Measure a,
+        Measure b,
+        double p = 2,
+        SlicedOptions? options = null,
+        IBackend? backend = null
+    ) => Distance(a, b, p, options, backend?.Threads ?? -1, Simd.Width, backend as ISlicingBackend);
 
-    internal static SlicedResult Distance(Measure a, Measure b, double p, SlicedOptions? options, int threads, int width)
+    internal static SlicedResult Distance(
+        Measure a,
+        Measure b,
+        double p,
+        SlicedOptions? options,
+        int threads,
+        int width,
+        ISlicingBackend? device = null
+    )
     {
         var clouds = new Clouds(a, b, p, width);
         options = Checked(options);
         var random = new SeededRandom(options.Seed);
-        int d = clouds.Dimension,
-            block = clouds.Block,
-            blocks = (options.Projections + block - 1) / block;
+        int d = clouds.Dimension;
         var thetas = new double[Guard.ArrayLength(options.Projections, d, "the directions")];
         for (int k = 0; k < options.Projections; k++)
             Draw(random, thetas.AsSpan(k * d, d));
         var values = new double[options.Projections];
+        if (device is null)
+            OnHost(clouds, thetas, values, threads);
+        else
+            OnDevice(clouds, thetas, values, device);
+        double mean = Summation.Sum(values) / values.Length;
+        Compensated squares = default;
+        foreach (double value in values)
+            squares.Add((value - mean) * (value - mean));
+        double error = values.Length == 1 ? double.NaN : Math.Sqrt(squares.Value / (values.Length - 1) / values.Length);
+        double distance = clouds.Unit * Math.Pow(mean, 1 / p);
+        double power = Math.Pow(clouds.Unit, p);
+        return new SlicedResult(distance, mean * power, error * power, values.Length, [])
+        {
+            DistanceStandardError = mean == 0 ? error : error * distance / (p * mean),
+        };
+    }
+
+    static void OnHost(Clouds clouds, double[] thetas, double[] values, int threads)
+    {
+        int d = clouds.Dimension,
+            block = clouds.Block,
+            blocks = (values.Length + block - 1) / block;
         Parallel.For(
             0,
             blocks,
@@ -46,21 +85,57 @@ public static class Sliced
             },
             _ => { }
         );
-        double mean = Summation.Sum(values) / values.Length;
-        Compensated squares = default;
-        foreach (double value in values)
-            squares.Add((value - mean) * (value - mean));
-        double error = values.Length == 1 ? double.NaN : Math.Sqrt(squares.Value / (values.Length - 1) / values.Length);
-        double distance = clouds.Unit * Math.Pow(mean, 1 / p);
-        double power = Math.Pow(clouds.Unit, p);
-        return new SlicedResult(distance, mean * power, error * power, values.Length, [])
+    }
+
+    /// <summary>Projections and orders from a device, quantiles matched here.</summary>
+    static void OnDevice(Clouds clouds, double[] thetas, double[] values, ISlicingBackend device)
+    {
+        int n = clouds.X.Rows,
+            m = clouds.Y.Rows,
+            d = clouds.Dimension;
+        int most = Math.Clamp(DeviceDoubles / Math.Max(n, m), 1, values.Length);
+        using ISliceSorter sorter = device.BindSlices(clouds.X, clouds.Y, most);
+        most = sorter.Directions;
+        double[] x = new double[Guard.ArrayLength(most, n, "the projections")],
+            y = new double[Guard.ArrayLength(most, m, "the projections")];
+        int[] ofX = new int[clouds.IsEven ? 0 : x.Length],
+            ofY = new int[clouds.IsEven ? 0 : y.Length];
+        for (int start = 0; start < values.Length; start += most)
         {
-            DistanceStandardError = mean == 0 ? error : error * distance / (p * mean),
-        };
+            int from = start,
+                count = Math.Min(most, values.Length - start);
+            ReadOnlySpan<double> directions = thetas.AsSpan(start * d, count * d);
+            sorter.Sort(target: false, directions, x, ofX);
+            sorter.Sort(target: true, directions, y, ofY);
+            Parallel.For(0, count, k => values[from + k] = Value(k));
+        }
+
+        double Value(int k)
+        {
+            ReadOnlySpan<double> positionsX = x.AsSpan(k * n, n),
+                positionsY = y.AsSpan(k * m, m);
+            return clouds.IsEven
+                ? clouds.A[0] * Univariate.EvenPower(positionsX, positionsY, clouds.P)
+                : Univariate.Power(
+                    positionsX,
+                    Gathered(clouds.A, ofX.AsSpan(k * n, n)),
+                    positionsY,
+                    Gathered(clouds.B, ofY.AsSpan(k * m, m)),
+                    clouds.P
+                );
+        }
+
+        static double[] Gathered(double[] weights, ReadOnlySpan<int> points)
+        {
+            var own = new double[points.Length];
+            for (int i = 0; i < own.Length; i++)
+                own[i] = weights[points[i]];
+            return own;
+        }
     }
 
     /// <summary>A lower bound of <c>max_θ W_p(⟨θ, x⟩, ⟨θ, y⟩)</c>, and so of W_p, by gradient ascent on the sphere from several starts.</summary>
-    /// <inheritdoc cref="Distance(Measure, Measure, double, SlicedOptions?)"/>
+    /// <inheritdoc cref="Distance(Measure, Measure, double, SlicedOptions?, IBackend?)"/>
     public static SlicedResult MaxDistance(Measure a, Measure b, double p = 2, SlicedOptions? options = null)
     {
         var clouds = new Clouds(a, b, p, Simd.Width);

@@ -236,6 +236,14 @@ public sealed class CudaBackendTests
     }
 
     [Fact]
+    public void Slices_are_sorted()
+    {
+        using (CudaDevice device = FakeCuda.Device())
+            SlicedOnDeviceTests.SortsStably(device, 1025);
+        FakeCuda.AssertNothingIsLeft();
+    }
+
+    [Fact]
     public void The_study_runs_and_says_where_there_is_no_device()
     {
         string folder = Directory.CreateTempSubdirectory("ot-gpu-study-").FullName;

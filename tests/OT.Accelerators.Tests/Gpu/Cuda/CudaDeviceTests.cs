@@ -99,6 +99,7 @@ public sealed class CudaDeviceTests
     [InlineData("cuDeviceGetAttribute")]
     [InlineData("cuDeviceTotalMem_v2")]
     [InlineData("cuDevicePrimaryCtxRetain")]
+    [InlineData("cuCtxPushCurrent_v2")]
     [InlineData("cuStreamCreate")]
     [InlineData("cuMemAlloc_v2")]
     [InlineData("cuMemcpyHtoDAsync_v2")]

@@ -43,6 +43,15 @@ public sealed class CudaHardwareTests
         Assert.Equal(0, backend.AllocatedBytes);
     }
 
+    [Fact]
+    public void Batches_and_slices_are_those_of_the_host()
+    {
+        Open().Dispose(); // or skip
+        using var device = new CudaDevice(CudaDriver.Open());
+        GpuBatchTests.IterateAsAlone(device, "forbidden");
+        SlicedOnDeviceTests.SortsStably(device, 100_000);
+    }
+
     [Theory]
     [InlineData(32)]
     [InlineData(64)]

@@ -1,3 +1,4 @@
+using OT.Backends;
 using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
@@ -299,5 +300,38 @@ public class EntropicGradientTests
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();
         Assert.Throws<OperationCanceledException>(() => Of(GroundCost.Euclidean).Points(cancellation: cancelled.Token));
+    }
+
+    /// <summary>Products with the plan instead of a sum over pairs: rounded in units of the clouds' extent. Other costs, and rounded plans, are the same sum.</summary>
+    [Theory]
+    [InlineData("points1")]
+    [InlineData("points7")]
+    [InlineData("points far away")]
+    [InlineData("half squared")]
+    [InlineData("euclidean")]
+    public void Points_by_products_are_those_by_pairs(string kind)
+    {
+        using var backend = new ManagedBackend(2);
+        foreach ((int n, int m) in ((int, int)[])[(1, 1), (1, 6), (40, 30)])
+        {
+            foreach (bool round in (bool[])[false, true])
+            {
+                LinearProblem problem = EntropicCase.Of(kind, n, m);
+                TransportResult result = new Sinkhorn(new SinkhornOptions { Round = round }).Solve(problem);
+                PointGradient expected = EntropicGradient.Of(result).Points(),
+                    actual = EntropicGradient.Of(result).Points(backend);
+                var cloud = (PointCloud)problem.Geometry;
+                double extent = 1;
+                foreach (Matrix points in (Matrix[])[cloud.Source, cloud.Target])
+                {
+                    foreach (double x in points.Values)
+                        extent = Math.Max(extent, Math.Abs(x - cloud.Source[0, 0]));
+                }
+                double allowed = round || kind == "euclidean" ? 0 : 1e-14 * (n + m) * extent * problem.A.Mass;
+                Approx.Equal(expected.Source.Values, actual.Source.Values, allowed, "source");
+                Approx.Equal(expected.Target.Values, actual.Target.Values, allowed, "target");
+                Approx.Equal(expected.LargestSlope, actual.LargestSlope, 1e-14 * expected.LargestSlope, "slope");
+            }
+        }
     }
 }
