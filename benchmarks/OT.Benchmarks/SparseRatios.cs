@@ -29,7 +29,9 @@ static class SparseRatios
 
     static void Quadratic()
     {
-        Console.WriteLine("Quadratic: squared distances between normal clouds in the plane, the largest cost 1, points streamed; medians.\n");
+        Console.WriteLine(
+            "Quadratic: squared distances between normal clouds in the plane, the largest cost 1, points streamed; medians.\n"
+        );
         Console.WriteLine("| n | gamma | L1 error wanted | seconds | L1 error reached | gap | steps |");
         Console.WriteLine("|---|---|---|---|---|---|---|");
         foreach ((int n, double gamma) in ((int, double)[])[(1000, 1), (1000, 10), (2000, 1), (2000, 10), (4000, 1)])
@@ -39,15 +41,21 @@ static class SparseRatios
                 LinearProblem problem = Problem(n, Regularizer.Quadratic(gamma));
                 var solver = new QuadraticDual(new QuadraticOptions { Tolerance = tolerance });
                 (double seconds, TransportResult result) = Median(() => solver.Solve(problem));
-                Row($"| {n} | {gamma} | {tolerance:0e+0} | {seconds:0.000} | {result.MarginalError:0.0e+0} | {result.Certify().Gap:0.0e+0} | {result.Iterations} |");
+                Row(
+                    $"| {n} | {gamma} | {tolerance:0e+0} | {seconds:0.000} | {result.MarginalError:0.0e+0} | {result.Certify().Gap:0.0e+0} | {result.Iterations} |"
+                );
             }
         }
     }
 
     static void Limited(int n, double gamma)
     {
-        Row($"\nAt most k entries a column, n = {n}, gamma = {gamma}: relaxation solved to 1e-6 of its value and of the marginals; Sinkhorn to 1e-6 at the epsilon of equal cost.\n");
-        Console.WriteLine("| k | seconds | gap of the relaxation / value | tied columns | error of the plan | entries of the plan | Sinkhorn: epsilon / largest cost | seconds | ratio |");
+        Row(
+            $"\nAt most k entries a column, n = {n}, gamma = {gamma}: relaxation solved to 1e-6 of its value and of the marginals; Sinkhorn to 1e-6 at the epsilon of equal cost.\n"
+        );
+        Console.WriteLine(
+            "| k | seconds | gap of the relaxation / value | tied columns | error of the plan | entries of the plan | Sinkhorn: epsilon / largest cost | seconds | ratio |"
+        );
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
         foreach (int k in (int[])[2, 4, 8, 16, 32, 64])
         {
@@ -58,7 +66,9 @@ static class SparseRatios
             double epsilon = EqualCost(problem, result.Relaxed.TransportCost);
             LinearProblem entropic = problem with { Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon)) };
             (double soft, TransportResult _) = Median(() => new Sinkhorn().Solve(entropic));
-            Row($"| {k} | {seconds:0.00} | {gap:0.0e+0} | {result.Ties.Length} | {result.MarginalError:0.0e+0} | {result.Plan.NonZeros} | {epsilon:0.0e+0} | {soft:0.00} | {seconds / soft:0.00} |");
+            Row(
+                $"| {k} | {seconds:0.00} | {gap:0.0e+0} | {result.Ties.Length} | {result.MarginalError:0.0e+0} | {result.Plan.NonZeros} | {epsilon:0.0e+0} | {soft:0.00} | {seconds / soft:0.00} |"
+            );
         }
     }
 

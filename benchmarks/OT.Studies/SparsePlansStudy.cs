@@ -39,7 +39,10 @@ sealed class SparsePlansStudy : CurveStudy
                     Regularizer = Regularizer.Quadratic(factor * n / 100),
                 }
             );
-            report.Claim($"gamma = {factor * n / 100:G3}: solved to a certified gap", quadratic.Certify().Gap < 1e-6 * quadratic.Value);
+            report.Claim(
+                $"gamma = {factor * n / 100:G3}: solved to a certified gap",
+                quadratic.Certify().Gap < 1e-6 * quadratic.Value
+            );
             double excess = (quadratic.TransportCost / exact) - 1;
             if (excess < 1e-6)
                 continue;
@@ -51,7 +54,10 @@ sealed class SparsePlansStudy : CurveStudy
             compared++;
             fewer += entries < soft ? 1 : 0;
         }
-        report.Claim($"at equal cost quadratic plans have fewer entries, {fewer} times of {compared}", fewer == compared && compared > 2);
+        report.Claim(
+            $"at equal cost quadratic plans have fewer entries, {fewer} times of {compared}",
+            fewer == compared && compared > 2
+        );
     }
 
     static TransportResult OfEqualCost(LinearProblem problem, double cost)

@@ -327,7 +327,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
         {
             "auto" => strength,
             "sinkhorn" or "sparse-newton" or "greenkhorn" => true,
-            "exact" or "network-simplex" or "assignment" or "univariate" or "mirror-sinkhorn" or "quadratic" or "k-sparse" => false,
+            "exact" or "network-simplex" or "assignment" or "univariate" or "mirror-sinkhorn" or "quadratic" or "k-sparse" =>
+                false,
             _ => throw new InputException(
                 $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn, quadratic, k-sparse."
             ),
@@ -381,10 +382,13 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
     Regularizer SparseRegularizer(string method, LinearProblem problem)
     {
         double gamma =
-            parse.GetValue(arguments.Gamma) ?? throw new InputException($"--method {method}: --gamma is missing: how strong is the quadratic term?");
+            parse.GetValue(arguments.Gamma)
+            ?? throw new InputException($"--method {method}: --gamma is missing: how strong is the quadratic term?");
         if (method is "quadratic")
             return Regularizer.Quadratic(gamma);
-        long most = parse.GetValue(arguments.K) ?? throw new InputException("--method k-sparse: --k is missing: how many entries may a column have?");
+        long most =
+            parse.GetValue(arguments.K)
+            ?? throw new InputException("--method k-sparse: --k is missing: how many entries may a column have?");
         SparseAxis axis = (parse.GetValue(arguments.Axis) ?? "columns") switch
         {
             "columns" => SparseAxis.Columns,

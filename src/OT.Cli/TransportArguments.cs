@@ -67,7 +67,13 @@ sealed class TransportArguments
         "G",
         "Strength of the quadratic term G/2 |P|^2 of quadratic and k-sparse, in cost units per mass."
     );
-    public readonly Option<long?> K = Whole("--k", "K", 1, int.MaxValue, "Entries that k-sparse allows in each column at most, or in each row.");
+    public readonly Option<long?> K = Whole(
+        "--k",
+        "K",
+        1,
+        int.MaxValue,
+        "Entries that k-sparse allows in each column at most, or in each row."
+    );
     public readonly Option<string?> Axis = Text("--axis", "NAME", "columns (default) or rows: the lines that --k limits.");
     public readonly Option<double?> RhoSource = Positive(
         "--rho-source",

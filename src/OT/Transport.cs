@@ -273,7 +273,10 @@ public static class Transport
         if (Sinkhorn.Supports(problem))
             return (TransportMethod.Sinkhorn, WhySinkhorn(problem));
         if (QuadraticDual.Supports(problem))
-            return (TransportMethod.QuadraticDual, "the regulariser is quadratic: Newton's method on the dual, with a sparse plan");
+            return (
+                TransportMethod.QuadraticDual,
+                "the regulariser is quadratic: Newton's method on the dual, with a sparse plan"
+            );
         if (KSparseDual.Supports(problem))
             return (TransportMethod.KSparseDual, "the entries of each line are limited");
         if (!problem.IsBalanced)

@@ -18,7 +18,12 @@ public sealed class BackendException : Exception
     internal static void ThrowIfAbove(long limit, long bytes, string backend, Geometry geometry)
     {
         if (bytes > limit)
-            throw TooLarge(backend, OperatorFor(geometry), bytes, string.Create(CultureInfo.InvariantCulture, $"the limit of {limit:N0}"));
+            throw TooLarge(
+                backend,
+                OperatorFor(geometry),
+                bytes,
+                string.Create(CultureInfo.InvariantCulture, $"the limit of {limit:N0}")
+            );
     }
 
     /// <summary>Something needs more bytes than there are.</summary>

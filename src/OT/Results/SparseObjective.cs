@@ -19,7 +19,8 @@ internal static class SparseObjective
         regularizer switch
         {
             QuadraticRegularizer quadratic => 0.5 * quadratic.Gamma * Squares(plan),
-            GroupLassoRegularizer lasso => (0.5 * lasso.Gamma * Squares(plan)) + (lasso.Gamma * lasso.Mu * GroupNorms(lasso, plan)),
+            GroupLassoRegularizer lasso => (0.5 * lasso.Gamma * Squares(plan))
+                + (lasso.Gamma * lasso.Mu * GroupNorms(lasso, plan)),
             SparsityRegularizer sparsity => 0.5
                 * sparsity.Gamma
                 * SupportNorms(sparsity.Axis == SparseAxis.Rows ? plan : plan.Transpose(), sparsity.MaxNonZeros),
@@ -124,7 +125,10 @@ internal static class SparseObjective
                 double sum = 0;
                 foreach (double squares in groups.Values)
                 {
-                    double over = Math.Max(0, (Math.Sqrt(squares) * (1 + (4 * Unit * (x.Length + 4)))) - (lasso.Gamma * lasso.Mu));
+                    double over = Math.Max(
+                        0,
+                        (Math.Sqrt(squares) * (1 + (4 * Unit * (x.Length + 4)))) - (lasso.Gamma * lasso.Mu)
+                    );
                     sum += over * over;
                 }
                 return sum / (2 * lasso.Gamma);

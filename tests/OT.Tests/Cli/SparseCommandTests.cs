@@ -8,8 +8,7 @@ public class SparseCommandTests
 {
     static string Iris(string kind) => Ot.Data($"iris_{kind}.csv");
 
-    static Outcome Solve(params string[] words) =>
-        Ot.Run(["solve", Iris("setosa"), Iris("virginica"), .. words]);
+    static Outcome Solve(params string[] words) => Ot.Run(["solve", Iris("setosa"), Iris("virginica"), .. words]);
 
     [Fact]
     public void Quadratic_plans_are_certified_and_written_sparsely()

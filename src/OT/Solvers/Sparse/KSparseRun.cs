@@ -78,8 +78,7 @@ internal sealed class KSparseRun(
         Potentials potentials = _byColumns
             ? Potentials.Centred(turned.G.ToArray(), turned.F.ToArray(), problem.A, problem.B)
             : turned;
-        TransportResult Of(SparseMatrix masses) =>
-            whole.Answer(status, run.Steps, run.Errors, Back(masses), potentials, account);
+        TransportResult Of(SparseMatrix masses) => whole.Answer(status, run.Steps, run.Errors, Back(masses), potentials, account);
         return new KSparseResult
         {
             Problem = problem,
@@ -104,7 +103,15 @@ internal sealed class KSparseRun(
         for (int i = 0; i < relaxed.Rows; i++)
         {
             double[] masses = relaxed.RowValues(i).ToArray();
-            int[] order = [.. Enumerable.Range(0, masses.Length).OrderByDescending(k => masses[k]).ThenBy(k => k).Take(limit.MaxNonZeros).Order()];
+            int[] order =
+            [
+                .. Enumerable
+                    .Range(0, masses.Length)
+                    .OrderByDescending(k => masses[k])
+                    .ThenBy(k => k)
+                    .Take(limit.MaxNonZeros)
+                    .Order(),
+            ];
             double missing = (_turned.A[i] - Summation.Sum(Array.ConvertAll(order, k => masses[k]))) / Math.Max(1, order.Length);
             foreach (int k in order)
             {
@@ -122,7 +129,11 @@ internal sealed class KSparseRun(
         if (BestOn(kept, stop) is { } best)
             return (best, "the plan is the best on the entries kept, and meets both marginals.");
         TransportResult exact = new NetworkSimplex().Solve(On(relaxed), stop);
-        if (exact.Converged && exact.Plan.ToSparse() is var forest && Enumerable.Range(0, forest.Rows).All(i => forest.RowColumns(i).Length <= limit.MaxNonZeros))
+        if (
+            exact.Converged
+            && exact.Plan.ToSparse() is var forest
+            && Enumerable.Range(0, forest.Rows).All(i => forest.RowColumns(i).Length <= limit.MaxNonZeros)
+        )
         {
             if (BestOn(forest, stop) is { } other)
                 return (other, "the plan is the best on the entries of an exact one, and meets both marginals.");

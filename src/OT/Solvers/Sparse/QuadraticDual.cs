@@ -81,7 +81,13 @@ public sealed class QuadraticDual : ISolver<LinearProblem, TransportResult>
             return (problem.Regularizer, Algorithm(sparse)) switch
             {
                 (GroupLassoRegularizer lasso, _) => GroupLasso(problem, lasso, g, Stopped, limited.Token),
-                (QuadraticRegularizer quadratic, QuadraticAlgorithm.Dual) => Dual(sparse, quadratic.Gamma, g, Stopped, limited.Token),
+                (QuadraticRegularizer quadratic, QuadraticAlgorithm.Dual) => Dual(
+                    sparse,
+                    quadratic.Gamma,
+                    g,
+                    Stopped,
+                    limited.Token
+                ),
                 (QuadraticRegularizer quadratic, QuadraticAlgorithm.SemiDual) => SemiDual(
                     sparse,
                     quadratic.Gamma,

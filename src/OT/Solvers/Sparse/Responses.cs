@@ -210,9 +210,7 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
                     inTail += x[piece.Columns[k]];
                 double w = piece.TailWeight[r];
                 double mean =
-                    start == end
-                        ? 0
-                        : ((head * inHead) + (w * inTail)) / ((head * (split - start)) + (w * (end - split)));
+                    start == end ? 0 : ((head * inHead) + (w * inTail)) / ((head * (split - start)) + (w * (end - split)));
                 for (int k = start; k < split; k++)
                     result[piece.Columns[k]] += head * (x[piece.Columns[k]] - mean);
                 double level = (piece.Level[r] * inTail) + (w * mean);

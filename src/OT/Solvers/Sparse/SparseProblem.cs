@@ -33,7 +33,8 @@ internal sealed class SparseProblem
 
     public SparseProblem(LinearProblem problem)
     {
-        Geometry = problem.Geometry is SparseCost ? problem.Geometry : CostMatrix.Quick(problem.Geometry, CostMatrix.TabulatedBytes);
+        Geometry =
+            problem.Geometry is SparseCost ? problem.Geometry : CostMatrix.Quick(problem.Geometry, CostMatrix.TabulatedBytes);
         (Problem, A, B) = (problem, problem.A.Weights.ToArray(), problem.B.Weights.ToArray());
         if (problem.MassesAgree)
             TensorPrimitives.Multiply(B, problem.A.Mass / problem.B.Mass, B);
@@ -50,7 +51,10 @@ internal sealed class SparseProblem
         const long binBytes = 4096;
         long pairs = (long)problem.Geometry.Rows * problem.Geometry.Columns;
         bool turns = problem is { Regularizer: SparsityRegularizer { Axis: SparseAxis.Columns }, Geometry: not PointCloud };
-        long table = turns && sizeof(double) * pairs <= CostMatrix.TabulatedBytes ? sizeof(double) * pairs : CostMatrix.TableBytes(problem.Geometry);
+        long table =
+            turns && sizeof(double) * pairs <= CostMatrix.TabulatedBytes
+                ? sizeof(double) * pairs
+                : CostMatrix.TableBytes(problem.Geometry);
         return checked(table + (binBytes * ((long)problem.Geometry.Rows + problem.Geometry.Columns)));
     }
 

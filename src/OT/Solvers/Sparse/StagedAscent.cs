@@ -16,12 +16,12 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
     const double StageError = 1e-3;
 
     const double Factor = 4;
+
     /// <summary>How far γ is raised at most to begin with: beyond, plans hardly depend on the costs.</summary>
     const double MostRaise = 1e12;
 
     /// <summary>Entries of the responses beyond which γ is not raised.</summary>
     const long MostEntries = 20_000_000;
-
 
     /// <summary>Steps on the problem itself, without smoothing, before its kinks are taken to be in the way.</summary>
     const int ExactSteps = 30;

@@ -78,7 +78,12 @@ public class KSparseDualTests
                         Approx.True(mass >= 0, "a negative mass");
                         sum += mass;
                     }
-                    Approx.Equal(limited.Weights[i] * (rows ? 1 : problem.A.Mass / problem.B.Mass), sum, 1e-8, "mass of a limited line");
+                    Approx.Equal(
+                        limited.Weights[i] * (rows ? 1 : problem.A.Mass / problem.B.Mass),
+                        sum,
+                        1e-8,
+                        "mass of a limited line"
+                    );
                 }
                 Certificate certificate = result.Relaxed.Certify();
                 Approx.True(certificate.Gap >= -1e-12 * size, "a negative gap");

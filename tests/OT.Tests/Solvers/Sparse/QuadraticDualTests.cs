@@ -19,10 +19,7 @@ public class QuadraticDualTests
     {
         LinearProblem exact = drawn.Exact();
         double scale = Math.Max(Approx.CostScale(exact.Geometry), 1e-300) * Math.Max(drawn.Rows, drawn.Columns);
-        return exact with
-        {
-            Regularizer = Regularizer.Quadratic(scale * Math.Pow(10, (drawn.Seed % 7) - 3.0)),
-        };
+        return exact with { Regularizer = Regularizer.Quadratic(scale * Math.Pow(10, (drawn.Seed % 7) - 3.0)) };
     }
 
     /// <summary>Digits of plan and values: masses are differences of costs over γ.</summary>
@@ -93,7 +90,12 @@ public class QuadraticDualTests
                         double x = result.Potentials!.F[i] + result.Potentials.G[j] - problem.Geometry.Cost(i, j);
                         Approx.True(masses[j] >= 0, "a negative mass");
                         if (problem.A.Weights[i] > 0 && problem.B.Weights[j] > 0)
-                            Approx.Equal(Math.Max(0, x), gamma * masses[j], 1e-13 * (size + Math.Abs(x) + Math.Abs(result.Potentials.F[i])), "KKT");
+                            Approx.Equal(
+                                Math.Max(0, x),
+                                gamma * masses[j],
+                                1e-13 * (size + Math.Abs(x) + Math.Abs(result.Potentials.F[i])),
+                                "KKT"
+                            );
                     }
                 }
             },
@@ -215,7 +217,12 @@ public class QuadraticDualTests
         for (int i = 0; i < 4; i++)
         {
             for (int j = 0; j < 3; j++)
-                Approx.Equal((problem.A.Weights[i] / 3) + (problem.B.Weights[j] / 4) - (1.0 / 12), plan[(i * 3) + j], 1e-8, "mass");
+                Approx.Equal(
+                    (problem.A.Weights[i] / 3) + (problem.B.Weights[j] / 4) - (1.0 / 12),
+                    plan[(i * 3) + j],
+                    1e-8,
+                    "mass"
+                );
         }
     }
 
@@ -230,7 +237,12 @@ public class QuadraticDualTests
         };
         TransportResult newton = s_solver.Solve(problem);
         TransportResult first = new QuadraticDual(
-            new QuadraticOptions { Algorithm = algorithm, Tolerance = 1e-8, MaxIterations = 20_000 }
+            new QuadraticOptions
+            {
+                Algorithm = algorithm,
+                Tolerance = 1e-8,
+                MaxIterations = 20_000,
+            }
         ).Solve(problem);
         Assert.True(first.Converged, $"{first.Status} {first.MarginalError}");
         Approx.Equal(newton.Value, first.Value, 1e-8 * 20, "value");
@@ -284,12 +296,7 @@ public class QuadraticDualTests
         int before = int.MaxValue - 1;
         foreach (double mu in (double[])[1e-12, 0.01, 0.05, 0.2])
         {
-            TransportResult result = solver.Solve(
-                drawn.Exact() with
-                {
-                    Regularizer = Regularizer.GroupLasso(5, mu, groups),
-                }
-            );
+            TransportResult result = solver.Solve(drawn.Exact() with { Regularizer = Regularizer.GroupLasso(5, mu, groups) });
             Assert.True(result.Converged, $"{mu}: {result.Status} {result.MarginalError}");
             Approx.AtMost(result.Certify().Gap!.Value, 1e-5, "gap");
             int active = Active(result.Plan, groups);
@@ -333,10 +340,7 @@ public class QuadraticDualTests
         Assert.Contains("masses", infeasible.Message, StringComparison.Ordinal);
         var blocked = new CostMatrix(2, 2, [1, 2, double.PositiveInfinity, double.PositiveInfinity]);
         TransportResult none = new QuadraticDual().Solve(
-            new LinearProblem(blocked, Measure.Of([0.5, 0.5]), Measure.Of([0.5, 0.5]))
-            {
-                Regularizer = Regularizer.Quadratic(1),
-            }
+            new LinearProblem(blocked, Measure.Of([0.5, 0.5]), Measure.Of([0.5, 0.5])) { Regularizer = Regularizer.Quadratic(1) }
         );
         Assert.Equal(SolverStatus.Infeasible, none.Status);
     }
