@@ -10,6 +10,10 @@ public abstract record Regularizer
 
     /// <summary><c>ε KL(P | a ⊗ b)</c> with <c>KL(P|Q) = Σ P log(P/Q) − P + Q</c>; ε is 0.05 of the mean cost when left out.</summary>
     public static Regularizer Entropy(Epsilon? epsilon = null) => new EntropyRegularizer(epsilon ?? Epsilon.Default);
+
+    /// <summary><c>λ (Σ R_ii' |P_i − P_i'|₂ + Σ S_jj' |P_:j − P_:j'|₂)</c> over pairs of rows and of columns: rows that belong together are drawn to one row. See <see cref="SumOfNormsRegularizer"/>.</summary>
+    public static Regularizer SumOfNorms(double lambda, PairWeights rows, PairWeights columns) =>
+        new SumOfNormsRegularizer(lambda, rows, columns);
 }
 
 /// <summary>No regularisation.</summary>
