@@ -28,7 +28,7 @@ internal abstract class FusionRun : IDisposable
     readonly ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
     readonly double[] _transposed;
     Potentials? _lastExact;
-    double _exactAt = double.PositiveInfinity;
+    double _mendedAt = double.PositiveInfinity;
 
     protected FusionRun(FusedProblem problem, SumOfNormsOptions options, CancellationToken cancellation)
     {
@@ -205,14 +205,14 @@ internal abstract class FusionRun : IDisposable
         double lower = Bound(Changed, g),
             wanted = Options.RelativeGap * Scale(value);
         double gap = LastDifference = value - lower;
-        const double near = 30;
-        if (gap > wanted && gap < near * wanted)
+        // Near the end a bound from these potentials, and rows that are all but equal, are the worse part of the gap; they are mended a few times only.
+        const double near = 5,
+            again = 0.7;
+        if (gap > wanted && gap < near * wanted && gap < again * _mendedAt)
         {
-            // Near the end a bound from these potentials is the worse part of the gap.
+            _mendedAt = gap;
             double polished = Math.Min(value, Objective(Polish(plan)));
-            double exact = polished - lower > wanted && gap < 0.8 * _exactAt ? ExactBound(g) : lower;
-            _exactAt = Math.Min(_exactAt, gap);
-            gap = polished - Math.Max(lower, exact);
+            gap = polished - lower > 0.9 * wanted ? polished - Math.Max(lower, ExactBound(g)) : polished - lower;
         }
         double relative = gap / Scale(value);
         _errors.Add(relative);
@@ -422,7 +422,7 @@ internal abstract class FusionRun : IDisposable
         else if (value - lower <= options.RelativeGap * scale(value))
             status = SolverStatus.Converged;
         else if (status == SolverStatus.Converged)
-            (status, message) = (SolverStatus.Stalled, "Rounding allows no smaller gap.");
+            (status, message) = (SolverStatus.Stalled, "Rounding allows no smaller gap. From LambdaMax on the plan no longer changes: a larger lambda magnifies its rounding.");
         return new SumOfNormsResult
         {
             Problem = problem,

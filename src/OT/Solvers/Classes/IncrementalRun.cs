@@ -64,7 +64,9 @@ internal sealed class IncrementalRun : FusionRun
                 EachRow(i => TensorPrimitives.MultiplyAdd(Row(Changed, i), -_tau, Row(_plan, i), Row(target, i)));
                 Projection.Project(target, feasible, 1e-13, default);
                 double[] g = Array.ConvertAll(Projection.G, value => value / _tau);
-                Projection.Project(_plan, feasible, 1e-13, default);
+                for (int k = 0; k < target.Length; k++)
+                    target[k] = IsForbidden(k) ? double.NegativeInfinity : _plan[k];
+                Projection.Project(target, feasible, 1e-13, default);
                 Return(target);
                 bool close = IsClose(feasible, Penalty(feasible), adjoint, g);
                 if (close || limit is not null)
@@ -106,14 +108,17 @@ internal sealed class IncrementalRun : FusionRun
         {
             double reached = Math.Max(0, _plan[k]),
                 cost = Problem.Costs[k];
-            _plan[k] = double.IsPositiveInfinity(cost)
-                ? double.NegativeInfinity
+            _plan[k] = IsForbidden(k)
+                ? 0
                 : reached - (_tau * (cost + adjoint[k])) - _rowMemory[k] - _columnMemory[k];
         }
     }
 
     /// <summary>KᵀZ, by a look without any step.</summary>
     void Adjoint(double[] adjoint) => Pass(PairPass.Look, _plan, null, 0, 1, adjoint);
+
+    /// <summary>Forbidden pairs hold 0 between projections, which see <c>−∞</c> there.</summary>
+    bool IsForbidden(int k) => double.IsPositiveInfinity(Problem.Costs[k]);
 
     void ProjectRow(int i)
     {
@@ -123,14 +128,17 @@ internal sealed class IncrementalRun : FusionRun
         Span<double> old = _scratch.AsSpan(0, m);
         row.CopyTo(old);
         TensorPrimitives.Add(row, memory, row);
+        for (int j = 0; j < m; j++)
+        {
+            if (IsForbidden((i * m) + j))
+                row[j] = double.NegativeInfinity;
+        }
         row.CopyTo(memory);
         SimplexProjection.Project(row, Problem.A[i]);
         for (int j = 0; j < m; j++)
         {
-            // What a forbidden pair lost is not remembered: it is lost anew each time.
             memory[j] = double.IsNegativeInfinity(memory[j]) ? 0 : memory[j] - row[j];
-            if (double.IsFinite(old[j]))
-                _movement += Math.Abs(row[j] - old[j]);
+            _movement += Math.Abs(row[j] - old[j]);
         }
     }
 
@@ -139,13 +147,16 @@ internal sealed class IncrementalRun : FusionRun
         (int n, int m) = (Problem.Rows, Problem.Columns);
         Span<double> column = _scratch.AsSpan(0, n);
         for (int i = 0; i < n; i++)
-            column[i] = _plan[(i * m) + j] + _columnMemory[(i * m) + j];
+        {
+            int k = (i * m) + j;
+            column[i] = IsForbidden(k) ? double.NegativeInfinity : _plan[k] + _columnMemory[k];
+        }
         double shift = SimplexProjection.Shift(column, Problem.B[j]);
         for (int i = 0; i < n; i++)
         {
             int k = (i * m) + j;
             double mass = Math.Max(0, column[i] + shift);
-            _columnMemory[k] = column[i] - mass;
+            _columnMemory[k] = IsForbidden(k) ? 0 : column[i] - mass;
             _movement += Math.Abs(mass - _plan[k]);
             _plan[k] = mass;
         }

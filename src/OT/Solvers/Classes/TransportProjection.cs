@@ -17,10 +17,11 @@ internal sealed class TransportProjection : IBlockWork
 {
     const int Blocks = 16;
     const double Sufficient = 1e-4;
-    const double Damping = 1e-8;
+    const double LeastDamping = 1e-8;
+    const double MostDamping = 0.1;
     const double LinearTolerance = 1e-3;
     const int LinearIterations = 300;
-    const int MaxNewton = 60;
+    const int MaxNewton = 200;
 
     readonly double[] _a;
     readonly double[] _b;
@@ -34,6 +35,7 @@ internal sealed class TransportProjection : IBlockWork
     readonly double[] _columnCounts;
     readonly double[] _trialF;
     readonly double[] _trialG;
+    double _damping = LeastDamping;
     double[] _v = [];
     double[] _p = [];
 
@@ -75,14 +77,13 @@ internal sealed class TransportProjection : IBlockWork
             if (FillEmpty())
                 (value, error) = (Evaluate(F, G), Error());
             Steps++;
-            double before = error;
-            if (!Newton(ref value, ref error))
-            {
-                Sweep();
-                (value, error) = (Evaluate(F, G), Error());
-                if (error > 0.99 * before)
-                    break; // rounding allows no better
-            }
+            if (Newton(ref value, ref error))
+                continue;
+            double before = value;
+            Sweep();
+            (value, error) = (Evaluate(F, G), Error());
+            if (_damping == MostDamping && value <= before + (1e-15 * Math.Abs(before)))
+                break; // rounding allows no better
         }
         return error;
     }
@@ -225,18 +226,20 @@ internal sealed class TransportProjection : IBlockWork
                 f.CopyTo(F, 0);
                 g.CopyTo(G, 0);
                 (value, error) = (reached, left);
+                _damping = Math.Clamp(_damping * (step == 1 ? 0.1 : step < 0.1 ? 10 : 1), LeastDamping, MostDamping);
                 return true;
             }
         }
         Evaluate(F, G);
+        _damping = Math.Min(100 * _damping, MostDamping);
         return false;
     }
 
-    /// <summary><c>(D_c (1 + δ) − Aᵀ D_r⁻¹ A) x</c> with A the support.</summary>
+    /// <summary><c>(D_c (1 + δ) − Aᵀ D_r⁻¹ A) x</c> with A the support; δ grows where steps have to be cut, as between parts of the support that no entry joins.</summary>
     bool Product(ReadOnlySpan<double> x, Span<double> result)
     {
         for (int j = 0; j < x.Length; j++)
-            result[j] = _columnCounts[j] * (1 + Damping) * x[j];
+            result[j] = _columnCounts[j] * (1 + _damping) * x[j];
         for (int i = 0; i < _a.Length; i++)
         {
             ReadOnlySpan<int> support = RowSupport(i);
