@@ -89,7 +89,8 @@ public sealed class SumOfNormsCertificate
         }
         double value = regularizer.Lambda * sum.Value;
         // What cancels in a difference is known to a unit of what was subtracted: 4 units of λ Σ weights at most, as no row is longer than its mass.
-        double cancelled = 4 * Unit * regularizer.Lambda * (MassOf(regularizer.Rows, problem.A) + MassOf(regularizer.Columns, problem.B));
+        double cancelled =
+            4 * Unit * regularizer.Lambda * (MassOf(regularizer.Rows, problem.A) + MassOf(regularizer.Columns, problem.B));
         return (value * (1 + ((problem.A.Count + problem.B.Count + 16) * Unit))) + cancelled;
     }
 

@@ -68,7 +68,14 @@ public sealed class EntropicGroupLasso
                 : inner.Outer >= _options.MaxIterations ? SolverStatus.IterationLimit
                 : null;
             if (stop is { } status)
-                return inner.Answer(status, new DensePlan(new Matrix(n, m, at.Plan)), at.Cost, at.Entropy, classes, solved.Message);
+                return inner.Answer(
+                    status,
+                    new DensePlan(new Matrix(n, m, at.Plan)),
+                    at.Cost,
+                    at.Entropy,
+                    classes,
+                    solved.Message
+                );
         }
     }
 

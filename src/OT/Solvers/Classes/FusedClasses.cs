@@ -28,10 +28,7 @@ internal static class FusedClasses
             measure.Count,
             weights.Pairs.Where(pair =>
             {
-                (double first, double second) = regularizer.Factors(
-                    measure.Weights[pair.First],
-                    measure.Weights[pair.Second]
-                );
+                (double first, double second) = regularizer.Factors(measure.Weights[pair.First], measure.Weights[pair.Second]);
                 if (first == 0 && second == 0)
                     return false;
                 ReadOnlySpan<double> x = rows.Row(pair.First),

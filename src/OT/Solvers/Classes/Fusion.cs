@@ -23,7 +23,15 @@ internal static class Fusion
         for (int i = 0; i < problem.A.Count; i++)
             problem.Geometry.CostRow(i, costs.AsSpan(i * m, m));
         var regularizer = (SumOfNormsRegularizer)problem.Regularizer;
-        return Least(regularizer, regularizer.Rows, problem.A, problem.B, new Matrix(problem.A.Count, m, costs), classes, cancellation);
+        return Least(
+            regularizer,
+            regularizer.Rows,
+            problem.A,
+            problem.B,
+            new Matrix(problem.A.Count, m, costs),
+            classes,
+            cancellation
+        );
     }
 
     public static double OfColumns(LinearProblem problem, int[] classes, CancellationToken cancellation)

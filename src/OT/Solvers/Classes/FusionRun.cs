@@ -379,7 +379,9 @@ internal abstract class FusionRun : IDisposable
         double[] g = Array.ConvertAll(Projection.G, value => value * PotentialScale);
         bool interrupted = status is SolverStatus.Cancelled or SolverStatus.TimeLimit;
         Potentials? exact = interrupted ? null : ExactPotentials(g);
-        Potentials potentials = exact is null ? Problem.ExpandPotentials(new double[Problem.Rows], g) : Problem.ExpandPotentials(exact.F, exact.G);
+        Potentials potentials = exact is null
+            ? Problem.ExpandPotentials(new double[Problem.Rows], g)
+            : Problem.ExpandPotentials(exact.F, exact.G);
         double unit = Problem.Scale * Problem.Mass;
         return Certified(
             Problem.Problem,
@@ -422,7 +424,10 @@ internal abstract class FusionRun : IDisposable
         else if (value - lower <= options.RelativeGap * scale(value))
             status = SolverStatus.Converged;
         else if (status == SolverStatus.Converged)
-            (status, message) = (SolverStatus.Stalled, "Rounding allows no smaller gap. From LambdaMax on the plan no longer changes: a larger lambda magnifies its rounding.");
+            (status, message) = (
+                SolverStatus.Stalled,
+                "Rounding allows no smaller gap. From LambdaMax on the plan no longer changes: a larger lambda magnifies its rounding."
+            );
         return new SumOfNormsResult
         {
             Problem = problem,

@@ -108,9 +108,7 @@ internal sealed class IncrementalRun : FusionRun
         {
             double reached = Math.Max(0, _plan[k]),
                 cost = Problem.Costs[k];
-            _plan[k] = IsForbidden(k)
-                ? 0
-                : reached - (_tau * (cost + adjoint[k])) - _rowMemory[k] - _columnMemory[k];
+            _plan[k] = IsForbidden(k) ? 0 : reached - (_tau * (cost + adjoint[k])) - _rowMemory[k] - _columnMemory[k];
         }
     }
 

@@ -136,12 +136,21 @@ internal sealed class InnerSinkhorn : IDisposable
     {
         double before = _values.Count > 0 ? _values[^1] : double.PositiveInfinity;
         _values.Add(value);
-        _options.Progress?.Report(new SolverProgress(_values.Count, double.NaN, _clock.Elapsed, (double)_values.Count / _options.MaxIterations));
+        _options.Progress?.Report(
+            new SolverProgress(_values.Count, double.NaN, _clock.Elapsed, (double)_values.Count / _options.MaxIterations)
+        );
         return Math.Abs(before - value) <= _options.Change * Math.Abs(value);
     }
 
     /// <summary>The answer from the plan of the last outer iteration.</summary>
-    public ClassRegularizedResult Answer(SolverStatus status, TransportPlan plan, double cost, double entropy, double classes, string message)
+    public ClassRegularizedResult Answer(
+        SolverStatus status,
+        TransportPlan plan,
+        double cost,
+        double entropy,
+        double classes,
+        string message
+    )
     {
         (double[] rows, double[] columns) = plan.Marginals();
         return new ClassRegularizedResult
@@ -158,8 +167,7 @@ internal sealed class InnerSinkhorn : IDisposable
             TransportCost = cost,
             EntropyValue = entropy,
             ClassValue = classes,
-            MarginalError =
-                Summation.L1Distance(rows, _problem.A.Weights) + Summation.L1Distance(columns, _problem.B.Weights),
+            MarginalError = Summation.L1Distance(rows, _problem.A.Weights) + Summation.L1Distance(columns, _problem.B.Weights),
         };
     }
 }

@@ -136,7 +136,9 @@ internal sealed class PairOperator : IBlockWork
         Span<double> z = Dual.Length > 0 ? Dual.AsSpan(e * _length, _length) : default,
             start = pass == PairPass.Smooth ? default : z,
             moved = pass == PairPass.Smooth && !z.IsEmpty ? z : scratch.AsSpan(0, _length);
-        double norm = Math.Sqrt(Move(start, Row(point, term.I), Row(point, term.K), step * term.First, step * term.Second, moved));
+        double norm = Math.Sqrt(
+            Move(start, Row(point, term.I), Row(point, term.K), step * term.First, step * term.Second, moved)
+        );
         double shrink = norm > term.Radius ? term.Radius / norm : 1;
         Span<double> first = Row(adjoint, term.I),
             second = Row(adjoint, term.K);
@@ -344,6 +346,11 @@ internal sealed class PairOperator : IBlockWork
             if (tasks.Count > 0)
                 rounds.Add([.. tasks]);
         }
-        return rounds.Count == 0 ? [[]] : [.. rounds];
+        return rounds.Count == 0
+            ?
+            [
+                [],
+            ]
+            : [.. rounds];
     }
 }

@@ -25,6 +25,12 @@ internal sealed class PrimalDualRun : FusionRun
     /// <summary>ω starts at so many times the mean cost over the mean mass.</summary>
     const double FirstBalance = 10;
 
+    /// <summary>… or so many times the largest ball over it, where costs are all alike.</summary>
+    const double LeastBalance = 1e-3;
+
+    /// <summary>Where one side alone has moved, its step grows by this.</summary>
+    const double Push = 4;
+
     readonly double _norm;
     double[] _plan;
     readonly double[] _anchor;
@@ -49,7 +55,9 @@ internal sealed class PrimalDualRun : FusionRun
         double mean = 0;
         foreach (double cost in problem.Costs)
             mean += double.IsFinite(cost) ? Math.Abs(cost) / problem.Costs.Length : 0;
-        _omega = FirstBalance * Math.Max(mean, 1e-8) * Math.Sqrt((double)n * m);
+        // Dual vectors are as long as what they fight, costs, or as their balls allow.
+        double radius = Math.Max(Longest(problem.RowTerms), Longest(problem.ColumnTerms));
+        _omega = FirstBalance * Math.Max(mean, LeastBalance * radius) * Math.Sqrt((double)n * m);
         RowPairs.Allocate();
         ColumnPairs.Allocate();
         if (start?.Duals is { } duals)
@@ -59,6 +67,8 @@ internal sealed class PrimalDualRun : FusionRun
             ColumnPairs.Start(columns);
         }
     }
+
+    static double Longest(PairTerm[] terms) => terms.Length == 0 ? 0 : terms.Max(term => term.Radius);
 
     double Tau => 1 / (_omega * _norm);
 
@@ -103,7 +113,14 @@ internal sealed class PrimalDualRun : FusionRun
             bool ends = close || limit is not null;
             double keep = (epoch + 1.0) / (epoch + 2.0);
             bool anchors = restart || ends;
-            (double dual, double way, _) = Pass(anchors ? PairPass.Anchor : PairPass.Mix, _target, null, Sigma, keep, _adjointNext);
+            (double dual, double way, _) = Pass(
+                anchors ? PairPass.Anchor : PairPass.Mix,
+                _target,
+                null,
+                Sigma,
+                keep,
+                _adjointNext
+            );
             Iterations += ends ? 0 : 1;
             if (ends)
                 return (close ? SolverStatus.Converged : limit!.Value, _next);
@@ -181,9 +198,7 @@ internal sealed class PrimalDualRun : FusionRun
         });
         (_adjoint, _adjointNext) = (_adjointNext, _adjoint);
         double square =
-            (TensorPrimitives.Sum<double>(_rowMovement) / Tau)
-            + (dual / Sigma)
-            - (2 * TensorPrimitives.Sum<double>(_rowCross));
+            (TensorPrimitives.Sum<double>(_rowMovement) / Tau) + (dual / Sigma) - (2 * TensorPrimitives.Sum<double>(_rowCross));
         return Math.Sqrt(Math.Max(0, square));
     }
 
@@ -191,10 +206,13 @@ internal sealed class PrimalDualRun : FusionRun
     void Rebalance(double primal, double dual)
     {
         const double least = 1e-12;
-        if (primal <= least || dual <= least)
-            return;
         double old = _omega;
-        _omega = Math.Exp((Smoothing * Math.Log(dual / primal)) + ((1 - Smoothing) * Math.Log(_omega)));
+        if (primal > least && dual > least)
+            _omega = Math.Exp((Smoothing * Math.Log(dual / primal)) + ((1 - Smoothing) * Math.Log(_omega)));
+        else if (dual > least)
+            _omega *= Push;
+        else if (primal > least)
+            _omega /= Push;
         // The projection's potentials are potentials of the costs times τ.
         TensorPrimitives.Multiply(Projection.F, old / _omega, Projection.F);
         TensorPrimitives.Multiply(Projection.G, old / _omega, Projection.G);

@@ -199,7 +199,10 @@ public sealed class SumOfNorms : ISolver<LinearProblem, SumOfNormsResult>
             && duals.Columns.Rows == now.Columns.Pairs.Length
             && then.Rows.Pairs.Length == now.Rows.Pairs.Length;
         if (!fits)
-            throw new ArgumentException("The answer to start from is that of a problem of another shape or with other pairs.", nameof(start));
+            throw new ArgumentException(
+                "The answer to start from is that of a problem of another shape or with other pairs.",
+                nameof(start)
+            );
     }
 
     static SumOfNormsResult WithoutPlan(LinearProblem problem, SolverStatus status, string message)

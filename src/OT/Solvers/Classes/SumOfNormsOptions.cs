@@ -34,6 +34,9 @@ public sealed record SumOfNormsOptions : SolverOptions
         if (Threads is { } threads)
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(threads, nameof(Threads));
         if (!Enum.IsDefined(Algorithm))
-            throw new ArgumentOutOfRangeException(nameof(Algorithm), $"Algorithm is {Algorithm}: it must be one of the named ones.");
+            throw new ArgumentOutOfRangeException(
+                nameof(Algorithm),
+                $"Algorithm is {Algorithm}: it must be one of the named ones."
+            );
     }
 }

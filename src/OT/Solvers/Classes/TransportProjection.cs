@@ -124,13 +124,7 @@ internal sealed class TransportProjection : IBlockWork
         double squares = 0;
         for (int i = (int)((long)n * block / _partialColumns.Length); i < end; i++)
         {
-            (double sum, double square) = PlanRow(
-                _v.AsSpan(i * m, m),
-                _trialG,
-                _trialF[i],
-                _p.AsSpan(i * m, m),
-                columns
-            );
+            (double sum, double square) = PlanRow(_v.AsSpan(i * m, m), _trialG, _trialF[i], _p.AsSpan(i * m, m), columns);
             _rowSums[i] = sum;
             squares += square;
         }
@@ -138,7 +132,13 @@ internal sealed class TransportProjection : IBlockWork
     }
 
     /// <summary><c>p = max(0, v + f + g)</c>, added to the column sums.</summary>
-    static (double Sum, double Squares) PlanRow(ReadOnlySpan<double> v, ReadOnlySpan<double> g, double f, Span<double> p, Span<double> columns)
+    static (double Sum, double Squares) PlanRow(
+        ReadOnlySpan<double> v,
+        ReadOnlySpan<double> g,
+        double f,
+        Span<double> p,
+        Span<double> columns
+    )
     {
         ref double v0 = ref MemoryMarshal.GetReference(v),
             g0 = ref MemoryMarshal.GetReference(g),
@@ -221,12 +221,25 @@ internal sealed class TransportProjection : IBlockWork
             double reached = Evaluate(f, g),
                 left = Error();
             // Near the solution the value's rounding hides the gain; the error tells it.
-            if (double.IsFinite(reached) && (reached >= value + (Sufficient * step * slope) || left < 0.5 * error) && left < 1e3 * error)
+            if (
+                double.IsFinite(reached)
+                && (reached >= value + (Sufficient * step * slope) || left < 0.5 * error)
+                && left < 1e3 * error
+            )
             {
                 f.CopyTo(F, 0);
                 g.CopyTo(G, 0);
                 (value, error) = (reached, left);
-                _damping = Math.Clamp(_damping * (step == 1 ? 0.1 : step < 0.1 ? 10 : 1), LeastDamping, MostDamping);
+                _damping = Math.Clamp(
+                    _damping
+                        * (
+                            step == 1 ? 0.1
+                            : step < 0.1 ? 10
+                            : 1
+                        ),
+                    LeastDamping,
+                    MostDamping
+                );
                 return true;
             }
         }

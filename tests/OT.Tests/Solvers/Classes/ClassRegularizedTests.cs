@@ -24,11 +24,22 @@ public class ClassRegularizedTests
     static int[] Labels(TransportCase value)
     {
         var random = new SeededRandom(value.Seed + 77);
-        return [.. Enumerable.Range(0, value.Rows).Select(_ => (3 * random.NextInt(3)) - (random.NextInt(5) == 0 ? 1 : 0)).Select(l => Math.Max(-1, l))];
+        return
+        [
+            .. Enumerable
+                .Range(0, value.Rows)
+                .Select(_ => (3 * random.NextInt(3)) - (random.NextInt(5) == 0 ? 1 : 0))
+                .Select(l => Math.Max(-1, l)),
+        ];
     }
 
     static ClassRegularizedOptions Strong(LinearProblem problem) =>
-        new() { Eta = Approx.CostScale(problem.Geometry), Tolerance = 1e-8, InnerIterations = 10_000 };
+        new()
+        {
+            Eta = Approx.CostScale(problem.Geometry),
+            Tolerance = 1e-8,
+            InnerIterations = 10_000,
+        };
 
     /// <summary>POT #194, #311, #314: kernels that underflow, logarithms of negative entries, divisions by empty classes.</summary>
     [Fact]
@@ -146,7 +157,16 @@ public class ClassRegularizedTests
         {
             Regularizer = Regularizer.Entropy(Epsilon.Absolute(0.05)),
         };
-        ClassRegularizedResult result = LpL1(problem, labels, new() { Eta = 5, MaxIterations = 50, Tolerance = 1e-9 });
+        ClassRegularizedResult result = LpL1(
+            problem,
+            labels,
+            new()
+            {
+                Eta = 5,
+                MaxIterations = 50,
+                Tolerance = 1e-9,
+            }
+        );
         Matrix plan = result.Plan.ToDense();
         Assert.InRange(plan[2, 0] + plan[3, 0] + plan[0, 1] + plan[1, 1], 0, 1e-6);
     }

@@ -23,7 +23,9 @@ static class FusionCase
             Regularizer = new SumOfNormsRegularizer(
                 lambda,
                 PairWeights.Nearest(value.Source(), 1 + random.NextInt(4)),
-                random.NextInt(4) == 0 ? PairWeights.None(value.Columns) : PairWeights.Nearest(value.Target(), 1 + random.NextInt(4))
+                random.NextInt(4) == 0
+                    ? PairWeights.None(value.Columns)
+                    : PairWeights.Nearest(value.Target(), 1 + random.NextInt(4))
             )
             {
                 NormalizesByMass = random.NextInt(3) > 0,
@@ -32,7 +34,7 @@ static class FusionCase
     }
 
     public static SumOfNormsResult Solve(LinearProblem problem, double gap = 1e-6, SumOfNormsAlgorithm algorithm = default) =>
-        new SumOfNorms(new() { RelativeGap = gap, Algorithm = algorithm, MaxIterations = 200_000 }).Solve(problem);
+        new SumOfNorms(new() { RelativeGap = gap, Algorithm = algorithm }).Solve(problem);
 
     /// <summary>A feasible, nonnegative plan whose value is what it says, around a gap that is not negative.</summary>
     public static void Check(SumOfNormsResult result)

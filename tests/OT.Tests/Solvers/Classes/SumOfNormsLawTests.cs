@@ -26,7 +26,9 @@ public class SumOfNormsLawTests
                 SumOfNormsResult result = FusionCase.Solve(FusionCase.Of(value));
                 FusionCase.Check(result);
                 if (!result.Converged)
-                    throw new LawViolatedException($"{result.Status} with gap {result.Gap:E2} of {result.Value:E2}. {result.Message}");
+                    throw new LawViolatedException(
+                        $"{result.Status} with gap {result.Gap:E2} of {result.Value:E2}. {result.Message}"
+                    );
             },
             quickCount: 60,
             fullCount: 1000
@@ -56,12 +58,20 @@ public class SumOfNormsLawTests
             {
                 LinearProblem problem = value.Exact() with
                 {
-                    Regularizer = Regularizer.SumOfNorms(1, PairWeights.Complete(value.Rows), PairWeights.Complete(value.Columns)),
+                    Regularizer = Regularizer.SumOfNorms(
+                        1,
+                        PairWeights.Complete(value.Rows),
+                        PairWeights.Complete(value.Columns)
+                    ),
                 };
                 double lambda = SumOfNorms.LambdaMax(problem) * (1 + 1e-6);
                 problem = problem with
                 {
-                    Regularizer = Regularizer.SumOfNorms(lambda, PairWeights.Complete(value.Rows), PairWeights.Complete(value.Columns)),
+                    Regularizer = Regularizer.SumOfNorms(
+                        lambda,
+                        PairWeights.Complete(value.Rows),
+                        PairWeights.Complete(value.Columns)
+                    ),
                 };
                 SumOfNormsResult result = FusionCase.Solve(problem);
                 var (a, b) = (problem.A.Weights.ToArray(), problem.B.Weights.ToArray());
@@ -136,7 +146,13 @@ public class SumOfNormsLawTests
                         regularizer.Lambda,
                         PairWeights.Of(
                             value.Columns,
-                            [.. regularizer.Columns.Pairs.Select(p => new WeightedPair(place[p.First], place[p.Second], p.Weight))]
+                            [
+                                .. regularizer.Columns.Pairs.Select(p => new WeightedPair(
+                                    place[p.First],
+                                    place[p.Second],
+                                    p.Weight
+                                )),
+                            ]
                         ),
                         regularizer.Rows
                     )
@@ -229,10 +245,7 @@ public class SumOfNormsLawTests
                     Some(regularizer.Rows.Pairs.Length, value.Columns),
                     Some(regularizer.Columns.Pairs.Length, value.Rows)
                 );
-                var potentials = new Potentials(
-                    Some(1, value.Rows).Values.ToArray(),
-                    Some(1, value.Columns).Values.ToArray()
-                );
+                var potentials = new Potentials(Some(1, value.Rows).Values.ToArray(), Some(1, value.Columns).Values.ToArray());
                 SumOfNormsCertificate certificate = SumOfNormsCertificate.Verify(problem, best.Plan, duals, potentials);
                 Approx.AtMost(certificate.LowerBound!.Value, best.Value, "a bound from noise");
                 Approx.AtMost(best.LowerBound, certificate.PrimalValue, "the value of a plan");

