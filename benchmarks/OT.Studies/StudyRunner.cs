@@ -25,6 +25,7 @@ static class StudyRunner
             new MpiStudy(),
             new RebasinStudy(),
             new SparseNewtonStudy(),
+            new SumOfNormsStudy(),
             new GpuStudy(backend == "opencl" ? () => new OpenClBackend() : () => new CudaBackend()),
         ];
         string name = args.Length > 0 ? args[0] : "";

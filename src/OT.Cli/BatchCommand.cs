@@ -65,6 +65,9 @@ sealed class BatchCommand(TransportArguments arguments, ParseResult parse, Comma
                     arguments.Precision,
                     arguments.Memory,
                     arguments.WeightsColumn,
+                    arguments.Lambda,
+                    arguments.Labels,
+                    arguments.Neighbours,
                 ]
         )
         {
