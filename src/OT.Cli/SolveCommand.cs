@@ -40,7 +40,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
 
     public int Run()
     {
-        if (!isDistance && parse.GetValue(arguments.Method) == "sum-of-norms")
+        if (!isDistance && parse.GetValue(arguments.Method) is "sum-of-norms")
             return new SumOfNormsCommand(arguments, parse, console).Run();
         (string asked, bool entropic) = Method();
         var outputs = new Outputs(arguments, parse, console.Writes);

@@ -168,7 +168,7 @@ public sealed class EntropicGroupLasso
             Span<double> row = plan.AsSpan(i * m, m);
             TensorPrimitives.Multiply(from.Plan.AsSpan(i * m, m), 1 - low, row);
             TensorPrimitives.MultiplyAdd(to.Plan.AsSpan(i * m, m), low, row, row);
-            return inner.RowEntropy(row, problem.A.Weights[i], problem.B.Weights);
+            return InnerSinkhorn.RowEntropy(row, problem.A.Weights[i], problem.B.Weights);
         });
         return new(plan, ((1 - low) * from.Cost) + (low * to.Cost), inner.Epsilon * entropy);
     }

@@ -20,6 +20,9 @@ internal abstract class FusionRun : IDisposable
 
     const int RowBlocksCount = 16;
 
+    /// <summary>Values below this share of the largest centred cost times the mass count as that much.</summary>
+    const double LeastValue = 1e-6;
+
     /// <summary>Thresholds at which rows that differ are tried as equal, as shares of the longest row.</summary>
     static readonly double[] s_fusing = [0.3, 0.1, 0.03, 1e-2, 1e-3, 1e-4, 1e-6];
 
@@ -27,6 +30,7 @@ internal abstract class FusionRun : IDisposable
     readonly CancellationToken _cancellation;
     readonly ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
     readonly double[] _transposed;
+    readonly Stack<double[]> _spare = new();
     Potentials? _lastExact;
     double _mendedAt = double.PositiveInfinity;
 
@@ -159,8 +163,6 @@ internal abstract class FusionRun : IDisposable
         return (movement + movement2, travel + travel2, penalty + penalty2);
     }
 
-    readonly Stack<double[]> _spare = new();
-
     protected double[] Rent() => _spare.TryPop(out double[]? spare) ? spare : new double[Problem.Rows * Problem.Columns];
 
     protected void Return(double[] table) => _spare.Push(table);
@@ -220,8 +222,8 @@ internal abstract class FusionRun : IDisposable
         return gap <= 0.9 * wanted;
     }
 
-    /// <summary>What gaps are measured by: the value's size, or a millionth of the largest cost.</summary>
-    double Scale(double value) => Math.Max(Math.Abs(value + Problem.Offset), 1e-6);
+    /// <summary>What gaps are measured by: the value's size, or a small share of the largest cost.</summary>
+    double Scale(double value) => Math.Max(Math.Abs(value + Problem.Offset), LeastValue);
 
     protected void Add(double[] x, double[] y, double[] sum) =>
         EachRow(i => TensorPrimitives.Add(Row(x, i), Row(y, i), Row(sum, i)));
@@ -254,6 +256,11 @@ internal abstract class FusionRun : IDisposable
         return exact is null ? double.NegativeInfinity : Bound(Changed, exact.G);
     }
 
+    TimeSpan Left =>
+        Options.TimeLimit == Timeout.InfiniteTimeSpan ? Options.TimeLimit
+        : Options.TimeLimit > _clock.Elapsed ? Options.TimeLimit - _clock.Elapsed
+        : TimeSpan.Zero;
+
     /// <summary>Exact potentials for the changed costs; null where the problem is large or a limit came first.</summary>
     Potentials? ExactPotentials(ReadOnlySpan<double> g)
     {
@@ -274,7 +281,8 @@ internal abstract class FusionRun : IDisposable
             }
             start = new Potentials(f, g.ToArray());
         }
-        return _lastExact = new NetworkSimplex().Solve(problem, start, _cancellation).Potentials ?? _lastExact;
+        return _lastExact =
+            new NetworkSimplex(new() { TimeLimit = Left }).Solve(problem, start, _cancellation).Potentials ?? _lastExact;
     }
 
     /// <summary>The best of the plan and of what it becomes when rows (and columns) that are nearly equal are made equal.</summary>
@@ -391,12 +399,12 @@ internal abstract class FusionRun : IDisposable
             Problem.ExpandPlan(plan),
             duals,
             potentials,
-            value => unit * Scale((value / unit) - Problem.Offset),
+            unit,
             _errors.ToImmutable()
         );
     }
 
-    /// <summary>Puts an answer together from a plan and what bounds it; whether it has converged is what the certificate says.</summary>
+    /// <summary>Puts an answer together from a plan and what bounds it; whether it has converged is what the certificate says. One unit is the largest centred cost times the mass.</summary>
     public static SumOfNormsResult Certified(
         LinearProblem problem,
         SumOfNormsOptions options,
@@ -405,7 +413,7 @@ internal abstract class FusionRun : IDisposable
         TransportPlan plan,
         PairDuals? duals,
         Potentials potentials,
-        Func<double, double> scale,
+        double unit,
         ImmutableArray<double> errors
     )
     {
@@ -421,7 +429,7 @@ internal abstract class FusionRun : IDisposable
         string message = "";
         if (!double.IsFinite(value))
             (status, message) = (SolverStatus.NumericalFailure, "The value is not finite: scale costs or masses down.");
-        else if (value - lower <= options.RelativeGap * scale(value))
+        else if (value - lower <= options.RelativeGap * Math.Max(Math.Abs(value), LeastValue * unit))
             status = SolverStatus.Converged;
         else if (status == SolverStatus.Converged)
             (status, message) = (

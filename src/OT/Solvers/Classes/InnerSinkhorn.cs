@@ -120,7 +120,7 @@ internal sealed class InnerSinkhorn : IDisposable
         RowReduction.Sum(Rows, 1, 0, _backend.Threads, (i, _, sum) => sum[0] += number(i), default)[0];
 
     /// <summary><c>Σ_j P log(P/(a b)) − P + a b</c> of one row.</summary>
-    public double RowEntropy(ReadOnlySpan<double> row, double a, ReadOnlySpan<double> b)
+    public static double RowEntropy(ReadOnlySpan<double> row, double a, ReadOnlySpan<double> b)
     {
         double sum = 0;
         for (int j = 0; j < row.Length; j++)

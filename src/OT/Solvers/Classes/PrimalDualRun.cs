@@ -22,11 +22,11 @@ internal sealed class PrimalDualRun : FusionRun
     /// <summary>Restarts move log ω this far towards what they measured.</summary>
     const double Smoothing = 0.4;
 
-    /// <summary>ω starts at so many times the mean cost over the mean mass.</summary>
+    /// <summary>ω starts at so many times the mean cost over the root mean square mass of a pair.</summary>
     const double FirstBalance = 10;
 
-    /// <summary>… or so many times the largest ball over it, where costs are all alike.</summary>
-    const double LeastBalance = 1e-3;
+    /// <summary>A mean size of centred costs, the largest being 1, that is rounding.</summary>
+    const double AllAlike = 1e-9;
 
     /// <summary>Where one side alone has moved, its step grows by this.</summary>
     const double Push = 4;
@@ -55,9 +55,9 @@ internal sealed class PrimalDualRun : FusionRun
         double mean = 0;
         foreach (double cost in problem.Costs)
             mean += double.IsFinite(cost) ? Math.Abs(cost) / problem.Costs.Length : 0;
-        // Dual vectors are as long as what they fight, costs, or as their balls allow.
-        double radius = Math.Max(Longest(problem.RowTerms), Longest(problem.ColumnTerms));
-        _omega = FirstBalance * Math.Max(mean, LeastBalance * radius) * Math.Sqrt((double)n * m);
+        // Dual vectors are as long as the costs they fight, or, where these are all alike, as their balls allow.
+        double size = mean > AllAlike ? mean : Math.Max(Longest(problem.RowTerms), Longest(problem.ColumnTerms));
+        _omega = FirstBalance * size * Math.Sqrt((double)n * m);
         RowPairs.Allocate();
         ColumnPairs.Allocate();
         if (start?.Duals is { } duals)

@@ -173,7 +173,7 @@ public sealed class SumOfNorms : ISolver<LinearProblem, SumOfNormsResult>
                     exact.Plan,
                     null,
                     exact.Potentials,
-                    Math.Abs,
+                    fused.Scale * fused.Mass,
                     []
                 );
             }

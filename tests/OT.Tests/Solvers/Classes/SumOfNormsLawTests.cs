@@ -43,6 +43,8 @@ public class SumOfNormsLawTests
                 LinearProblem problem = FusionCase.Of(value, 0);
                 SumOfNormsResult result = FusionCase.Solve(problem);
                 FusionCase.Check(result);
+                if (!result.Converged)
+                    throw new LawViolatedException($"{result.Status}: {result.Message}");
                 TransportResult exact = new NetworkSimplex().Solve(value.Exact());
                 Approx.Equal(exact.TransportCost, result.Value, 1e-12 * Approx.CostScale(problem.Geometry), "value");
             },

@@ -296,6 +296,24 @@ public class SumOfNormsTests
         );
     }
 
+    /// <summary>Beyond λ_max the plan stays a bᵀ, and the run still converges where λ does not magnify rounding beyond the gap.</summary>
+    [Fact]
+    public void Lambda_beyond_its_maximum_changes_nothing()
+    {
+        LinearProblem problem = FusionCase.Of(new TransportCase(9, 8, 21, CaseKind.Plain)) with
+        {
+            Regularizer = Regularizer.SumOfNorms(1, PairWeights.Complete(9), PairWeights.Complete(8)),
+        };
+        double top = SumOfNorms.LambdaMax(problem);
+        foreach (double factor in (double[])[1, 10, 1e4])
+        {
+            SumOfNormsResult result = FusionCase.Solve(WithLambda(problem, factor * top));
+            Assert.True(result.Converged, $"{factor}: {result.Status}, {result.Iterations} iterations, gap {result.Gap}");
+            Assert.Equal(0, result.RowClusters.Max());
+            Assert.Equal(0, result.ColumnClusters.Max());
+        }
+    }
+
     [Theory]
     [InlineData(1e-200)]
     [InlineData(1e-9)]
