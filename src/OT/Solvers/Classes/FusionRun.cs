@@ -15,8 +15,8 @@ internal abstract class FusionRun : IDisposable
     /// <summary>Pairs up to which a bound is found by an exact solver.</summary>
     const long ExactPairs = 4_000_000;
 
-    /// <summary>Multiply-adds of one iteration from which threads pay.</summary>
-    const long WorthThreads = 200_000;
+    /// <summary>Numbers that one iteration moves from which threads pay: it has some forty barriers.</summary>
+    const long WorthThreads = 3_000_000;
 
     const int RowBlocksCount = 16;
 
@@ -39,7 +39,7 @@ internal abstract class FusionRun : IDisposable
         (Problem, Options, _cancellation) = (problem, options, cancellation);
         (int n, int m) = (problem.Rows, problem.Columns);
         long work = ((long)problem.RowTerms.Length * m) + ((long)problem.ColumnTerms.Length * n) + ((long)n * m);
-        Blocks = new RowBlocks(work < WorthThreads ? 1 : options.Threads ?? Environment.ProcessorCount);
+        Blocks = new RowBlocks(options.Threads ?? (work < WorthThreads ? 1 : Environment.ProcessorCount));
         RowPairs = new PairOperator(n, m, problem.RowTerms, Blocks);
         ColumnPairs = new PairOperator(m, n, problem.ColumnTerms, Blocks);
         NormSquared = RowPairs.NormSquared() + ColumnPairs.NormSquared();

@@ -23,7 +23,7 @@ public sealed record SumOfNormsOptions : SolverOptions
     /// <summary>Seeds the order of pairs of <see cref="SumOfNormsAlgorithm.Incremental"/>; 0 by default.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Threads; all processors when left out. Changes no bit of the answer.</summary>
+    /// <summary>Threads; when left out, all processors for problems of some hundred bins and more, else one. Changes no bit of the answer.</summary>
     public int? Threads { get; init; }
 
     internal override void Validate()
