@@ -26,6 +26,7 @@ static class StudyRunner
             new RebasinStudy(),
             new SparsePlansStudy(),
             new SparseNewtonStudy(),
+            new SumOfNormsStudy(),
             new GpuStudy(backend == "opencl" ? () => new OpenClBackend() : () => new CudaBackend()),
         ];
         string name = args.Length > 0 ? args[0] : "";

@@ -79,6 +79,9 @@ sealed class BatchCommand(TransportArguments arguments, ParseResult parse, Comma
                     arguments.Resume,
                     arguments.Precision,
                     arguments.WeightsColumn,
+                    arguments.Lambda,
+                    arguments.Labels,
+                    arguments.Neighbours,
                 ]
         )
         {

@@ -70,6 +70,7 @@ static class CommandLine
         var solveArguments = new TransportArguments();
         solveArguments.AddProblemTo(solve);
         solveArguments.AddSolverTo(solve);
+        solveArguments.AddClassesTo(solve);
         solve.Add(solveArguments.Batch);
         solve.SetAction(parse =>
             console.Run(() =>

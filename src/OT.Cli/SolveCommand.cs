@@ -41,6 +41,8 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
 
     public int Run()
     {
+        if (!isDistance && parse.GetValue(arguments.Method) is "sum-of-norms")
+            return new SumOfNormsCommand(arguments, parse, console).Run();
         (string asked, bool entropic) = Method();
         var outputs = new Outputs(arguments, parse, console.Writes);
         console.OnAbandon = output =>
@@ -330,9 +332,10 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
             "exact" or "network-simplex" or "assignment" or "univariate" or "mirror-sinkhorn" or "quadratic" or "k-sparse" =>
                 false,
             _ => throw new InputException(
-                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn, quadratic, k-sparse."
+                $"--method {name}: not known: there are auto, exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn, quadratic, k-sparse{(isDistance ? "" : ", sum-of-norms")}."
             ),
         };
+        Refuse([arguments.Lambda, arguments.Labels, arguments.Neighbours], $"{name}: give --method sum-of-norms.");
         if (!entropic)
         {
             Option[] strengths = [arguments.Epsilon, arguments.EpsilonScale];

@@ -50,7 +50,7 @@ sealed class TransportArguments
     public readonly Option<string?> Method = Text(
         "--method",
         "NAME",
-        "auto (default), exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn, quadratic, k-sparse. auto is sinkhorn with --epsilon or --rho-*, else exact."
+        "auto (default), exact, network-simplex, assignment, univariate, sinkhorn, sparse-newton, mirror-sinkhorn, greenkhorn, quadratic, k-sparse, sum-of-norms. auto is sinkhorn with --epsilon or --rho-*, else exact."
     );
     public readonly Option<double?> Epsilon = Positive(
         "--epsilon",
@@ -94,6 +94,23 @@ sealed class TransportArguments
         "--rho",
         "V",
         "Price of missing a marginal, the same in all terms; hard constraints when left out."
+    );
+    public readonly Option<double?> Lambda = Positive(
+        "--lambda",
+        "L",
+        "sum-of-norms: strength, in cost units, at which rows and columns of the plan are drawn together."
+    );
+    public readonly Option<string?> Labels = Text(
+        "--labels",
+        "FILE",
+        "sum-of-norms: the class of each source, from 0, -1 for none; sources of one class are drawn together."
+    );
+    public readonly Option<long?> Neighbours = Whole(
+        "--neighbours",
+        "K",
+        1,
+        int.MaxValue,
+        "sum-of-norms: nearest points that are drawn together on both sides; 10 when left out, and with --labels all of a class."
     );
     public readonly Option<double?> Tolerance = Positive(
         "--tolerance",
@@ -202,6 +219,14 @@ sealed class TransportArguments
                 ]
         )
             command.Add(option);
+    }
+
+    /// <summary>What <c>--method sum-of-norms</c> takes.</summary>
+    public void AddClassesTo(Command command)
+    {
+        command.Add(Lambda);
+        command.Add(Labels);
+        command.Add(Neighbours);
     }
 
     public void AddSolverTo(Command command)

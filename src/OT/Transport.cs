@@ -291,6 +291,8 @@ public static class Transport
                 TransportMethod.Assignment,
                 "a stored matrix with as many rows as columns and equal weights: a permutation is optimal"
             );
+        if (problem.Regularizer is SumOfNormsRegularizer)
+            throw new NotSupportedException("Sums of norms have a solver and a kind of answer of their own: use SumOfNorms.");
         if (!NetworkSimplex.Supports(problem))
             throw new NotSupportedException(
                 $"No solver takes {problem.Regularizer.GetType().Name} on {problem.Geometry.GetType().Name}."
