@@ -1,0 +1,430 @@
+using System.Numerics.Tensors;
+using OT.Backends;
+using OT.Geometries;
+using OT.Numerics;
+using OT.Problems;
+using OT.Results;
+using OT.Solvers.Entropic;
+
+namespace OT.Solvers.Inverse;
+
+/// <summary>The loss of an observed coupling, its plans by Sinkhorn's iteration on any back end.</summary>
+/// <remarks>
+/// Gradient by the envelope theorem; all means in one pass over the plan. Hessian <c>⟨c_k^⊥, c_l^⊥⟩_P / ε</c>, <c>c^⊥</c> the residual of the weighted least-squares fit of c by
+/// u(x) + v(y): one system in the plan's Laplacian for each term (<see cref="PlanProjection"/>).
+/// </remarks>
+internal sealed class SampledModel : InverseModel
+{
+    /// <summary>Sinkhorn takes ε between these shares of the largest cost; a little less is tried.</summary>
+    const double SmallestShare = 4.0 / (1L << 44);
+    const double LargestShare = 1 << 29;
+
+    /// <summary>Iterations that settle the plan of costs which are nothing beside ε.</summary>
+    const int FewIterations = 6;
+
+    const int InnerIterations = 20_000;
+
+    readonly IBackend _backend;
+    readonly CancellationToken _cancellation;
+    readonly Geometry? _fixed;
+    readonly double[] _observed;
+    readonly double _constant;
+    readonly double[] _logA;
+    readonly double[] _logB;
+
+    // The last cost that was bound: a Hessian follows a gradient.
+    (double[] Theta, ShiftedCost Cost, Geometry Prepared)? _last;
+
+    /// <exception cref="ArgumentException">The observed coupling uses a forbidden pair.</exception>
+    public SampledModel(InverseProblem problem, IBackend backend, CancellationToken cancellation)
+    {
+        (_backend, _cancellation, _fixed) = (backend, cancellation, problem.FixedCost);
+        ObservedCoupling observed = problem.Observed;
+        (A, B) = (observed.A, observed.B);
+        (_logA, _logB) = (VectorMath.LogWeights(A.Weights), VectorMath.LogWeights(B.Weights));
+        Epsilon = problem.CostEpsilon;
+        // The first look at the terms is not cut short: every answer needs it.
+        Features = FeatureSet.Of(problem.Dictionary, A, B, backend.Threads, CancellationToken.None);
+        _observed = Features.Means(observed.Masses);
+        _constant = (Epsilon * Divergence(observed)) + FixedCost(observed.Masses);
+        Gram = Features is ProductFeatures { Count: > LargestGram } ? null : Features.ProductGram(backend.Threads, CancellationToken.None);
+        Deviations = new double[Count];
+        for (int k = 0; k < Count; k++)
+        {
+            (double raw, double centred) = Features.Magnitude(k);
+            double deviation = Math.Sqrt(Math.Max(0, Gram is null ? ProductDeviation(k) : Gram[k][k]));
+            // Rounding of a term that its means explain.
+            Deviations[k] = deviation > InvisibleShare * raw ? deviation : 0;
+            if (Deviations[k] > 0)
+                Sensitivity = Math.Max(Sensitivity, centred);
+        }
+    }
+
+    /// <summary>Terms above which the Gram matrix of products is kept as its two factors.</summary>
+    public const int LargestGram = 600;
+
+    /// <summary>A term that varies by less of its size, once its means are off, is its means and rounding.</summary>
+    const double InvisibleShare = 1e-12;
+
+    public Measure A { get; }
+
+    public Measure B { get; }
+
+    public FeatureSet Features { get; }
+
+    /// <summary>Gram matrix of the centred terms under a ⊗ b; null where it is too large.</summary>
+    public double[][]? Gram { get; }
+
+    public override int Count => Features.Count;
+
+    public override double Epsilon { get; }
+
+    public override double[] Deviations { get; }
+
+    public override double Sensitivity { get; }
+
+    public override string Backend => _ran;
+
+    string _ran = "";
+
+    double ProductDeviation(int term)
+    {
+        (Matrix x, Matrix y) = _covariances ??= ((ProductFeatures)Features).Covariances();
+        return x[term / y.Rows, term / y.Rows] * y[term % y.Rows, term % y.Rows];
+    }
+
+    (Matrix X, Matrix Y)? _covariances;
+
+    public override Evaluation? Evaluate(double[] theta, double tolerance, double[] f, double[] g)
+    {
+        if (!double.IsFinite(TensorPrimitives.Sum<double>(theta)))
+            return null;
+        (ShiftedCost cost, Geometry prepared) = Bound(theta);
+        double bound = prepared.MagnitudeBound;
+        if (!(Epsilon > bound * SmallestShare))
+            return null;
+        double[] startF = new double[A.Count],
+            startG = new double[B.Count];
+        if (f.Length > 0)
+        {
+            TensorPrimitives.Add(f, cost.RowShift, startF);
+            TensorPrimitives.Add(g, cost.ColumnShift, startG);
+        }
+        using ICostOperator op = _backend.Bind(prepared, Precision.Float64, _cancellation);
+        _ran = op.Description;
+        if (bound > 0 && Epsilon > bound * LargestShare)
+            Settle(op, startF, startG);
+        else
+            (startF, startG) = Inner(prepared, tolerance, f.Length > 0 ? new Potentials(startF, startG) : null);
+
+        var rowSums = new double[A.Count];
+        GibbsPlan plan = Plan(startF, startG);
+        double[] means = Features.Means(op, plan, rowSums) ?? MeansByRows(prepared, startF, startG, rowSums);
+        if (op.Interrupted)
+            throw new OperationCanceledException(_cancellation);
+        var columnSums = new double[B.Count];
+        op.ApplyPlan(plan, Ones(A.Count), columnSums, transpose: true);
+        double error = Summation.L1Distance(rowSums, A.Weights) + Summation.L1Distance(columnSums, B.Weights);
+        TensorPrimitives.Subtract(startF, cost.RowShift, startF);
+        TensorPrimitives.Subtract(startG, cost.ColumnShift, startG);
+        double dual =
+            Summation.Dot(A.Weights, startF) + Summation.Dot(B.Weights, startG) - (Epsilon * (Summation.Sum(rowSums) - 1));
+        double value = Summation.Dot(theta, _observed) + _constant - dual;
+        var gradient = new double[Count];
+        TensorPrimitives.Subtract(_observed, means, gradient);
+        for (int k = 0; k < Count; k++)
+            gradient[k] = Deviations[k] > 0 ? gradient[k] : 0;
+        return double.IsFinite(value)
+            ? new Evaluation(theta, value, gradient, tolerance, error) { F = startF, G = startG }
+            : null;
+    }
+
+    (double[] F, double[] G) Inner(Geometry prepared, double tolerance, Potentials? start)
+    {
+        var problem = new LinearProblem(prepared, A, B)
+        {
+            Regularizer = Regularizer.Entropy(Problems.Epsilon.Absolute(Epsilon)),
+        };
+        var sinkhorn = new Sinkhorn(new() { Tolerance = tolerance, MaxIterations = InnerIterations }, _backend);
+        TransportResult result = start is null
+            ? sinkhorn.Solve(problem, _cancellation)
+            : sinkhorn.Solve(problem, start, _cancellation);
+        _cancellation.ThrowIfCancellationRequested();
+        if (start is not null && result.Status is SolverStatus.IterationLimit or SolverStatus.NumericalFailure)
+            result = sinkhorn.Solve(problem, _cancellation); // a start from far away may be worse than none
+        _cancellation.ThrowIfCancellationRequested();
+        return (result.Potentials!.F.ToArray(), result.Potentials.G.ToArray());
+    }
+
+    /// <summary>Plain iterations where the class that solves would refuse to look for costs behind the rounding of the entropy.</summary>
+    void Settle(ICostOperator op, double[] f, double[] g) =>
+        op.Iterate(
+            FewIterations,
+            new SinkhornStep
+            {
+                Epsilon = Epsilon,
+                A = A.Weights.ToArray(),
+                B = B.Weights.ToArray(),
+                LogA = _logA,
+                LogB = _logB,
+            },
+            f,
+            g,
+            out _
+        );
+
+    public override HessianBlock Hessian(Evaluation at, int[] terms, double tolerance)
+    {
+        PlanRows rows = Rows(at);
+        int count = terms.Length,
+            n = A.Count,
+            m = B.Count;
+        int[] bases = [.. terms.Select(Features.Basis).Distinct().Order()];
+        int[] place = [.. terms.Select(k => Array.BinarySearch(bases, Features.Basis(k)))];
+        int q = bases.Length;
+        var r = new double[count * n];
+        double[] sums = RowReduction.Sum(
+            n,
+            (count * count) + (count * m),
+            (q + 3) * m + (q * q) + count,
+            _backend.Threads,
+            (i, scratch, sum) =>
+            {
+                if (A.Weights[i] == 0)
+                    return;
+                Span<double> masses = scratch.Slice(q * m, m),
+                    weighted = scratch.Slice((q + 1) * m, m),
+                    room = scratch.Slice((q + 2) * m, m),
+                    products = scratch.Slice((q + 3) * m, q * q),
+                    factors = scratch.Slice(((q + 3) * m) + (q * q), count),
+                    gram = sum[..(count * count)];
+                rows.Fill(i, masses);
+                for (int x = 0; x < q; x++)
+                {
+                    Span<double> basis = scratch.Slice(x * m, m);
+                    Features.BasisRow(bases[x], i, room).CopyTo(basis);
+                    TensorPrimitives.Multiply(basis, masses, weighted);
+                    for (int y = 0; y <= x; y++)
+                        products[(x * q) + y] = products[(y * q) + x] = TensorPrimitives.Dot<double>(
+                            weighted,
+                            scratch.Slice(y * m, m)
+                        );
+                    double total = TensorPrimitives.Sum<double>(weighted);
+                    for (int k = 0; k < count; k++)
+                    {
+                        if (place[k] != x)
+                            continue;
+                        factors[k] = Features.Coefficient(i, terms[k]);
+                        r[(k * n) + i] = factors[k] * total;
+                        Span<double> column = sum.Slice((count * count) + (k * m), m);
+                        TensorPrimitives.MultiplyAdd(weighted, factors[k], column, column);
+                    }
+                }
+                for (int k = 0; k < count; k++)
+                {
+                    for (int l = 0; l <= k; l++)
+                        gram[(k * count) + l] += factors[k] * factors[l] * products[(place[k] * q) + place[l]];
+                }
+            },
+            _cancellation
+        );
+        double[] s = sums[(count * count)..];
+        (double[] u, double[] v) = Project(rows, r, s, count, tolerance);
+        var block = new HessianBlock(new double[count][], new double[count][], new double[count][]);
+        for (int k = 0; k < count; k++)
+        {
+            block.Values[k] = new double[count];
+            (block.U[k], block.V[k]) = (u[(k * n)..((k + 1) * n)], v[(k * m)..((k + 1) * m)]);
+        }
+        for (int k = 0; k < count; k++)
+        {
+            for (int l = 0; l <= k; l++)
+            {
+                // ⟨c_k, c_l⟩ less the part that u(x) + v(y) explains, by the mean of both orders.
+                double explained = (Explained(k, l) + Explained(l, k)) / 2;
+                block.Values[k][l] = block.Values[l][k] = (sums[(k * count) + l] - explained) / Epsilon;
+            }
+        }
+        return block;
+
+        double Explained(int k, int l) =>
+            TensorPrimitives.Dot<double>(block.U[k], r.AsSpan(l * n, n))
+            + TensorPrimitives.Dot<double>(block.V[k], s.AsSpan(l * m, m));
+    }
+
+    public override double[] HessianTimes(Evaluation at, double[] direction)
+    {
+        PlanRows rows = Rows(at);
+        int n = A.Count,
+            m = B.Count,
+            q = Features.BasisCount;
+        var r = new double[n];
+        double[] s = RowReduction.Sum(
+            n,
+            m,
+            (3 * m) + q,
+            _backend.Threads,
+            (i, scratch, sum) =>
+            {
+                Span<double> cost = Weighted(i, scratch);
+                r[i] = TensorPrimitives.Sum<double>(cost);
+                TensorPrimitives.Add(sum, cost, sum);
+            },
+            _cancellation
+        );
+        (double[] u, double[] v) = Project(rows, r, s, 1, ExactSystems);
+        double[] result = RowReduction.Sum(
+            n,
+            Count,
+            (3 * m) + (2 * q),
+            _backend.Threads,
+            (i, scratch, sum) =>
+            {
+                // P ∘ (c − u − v)
+                Span<double> rest = Weighted(i, scratch),
+                    masses = scratch.Slice(m, m);
+                TensorPrimitives.MultiplyAdd(masses, -u[i], rest, rest);
+                TensorPrimitives.Multiply(masses, v, masses);
+                TensorPrimitives.Subtract(rest, masses, rest);
+                Features.AddMeans(i, rest, scratch.Slice(2 * m, m), scratch.Slice((3 * m) + q, q), sum);
+            },
+            _cancellation
+        );
+        TensorPrimitives.Divide(result, Epsilon, result);
+        return result;
+
+        // P ∘ c of the direction in the first m numbers, P in the next.
+        Span<double> Weighted(int i, Span<double> scratch)
+        {
+            Span<double> cost = scratch[..m],
+                masses = scratch.Slice(m, m);
+            rows.Fill(i, masses);
+            Features.CombinedRow(i, direction, scratch.Slice(2 * m, m), scratch.Slice(3 * m, q), cost);
+            TensorPrimitives.Multiply(cost, masses, cost);
+            return cost;
+        }
+    }
+
+    (double[] U, double[] V) Project(PlanRows rows, double[] r, double[] s, int count, double tolerance)
+    {
+        using ICostOperator op = _backend.Bind(rows.Costs, Precision.Float64, _cancellation);
+        var projection = new PlanProjection(op, rows.F, rows.G, _logA, _logB, Epsilon, _cancellation);
+        return projection.Solve(r, s, count, tolerance);
+    }
+
+    double[] MeansByRows(Geometry prepared, double[] f, double[] g, double[] rowSums)
+    {
+        var rows = new PlanRows(prepared, this, f, g);
+        int m = B.Count,
+            q = Features.BasisCount;
+        return RowReduction.Sum(
+            A.Count,
+            Count,
+            (2 * m) + q,
+            _backend.Threads,
+            (i, scratch, sum) =>
+            {
+                Span<double> masses = scratch[..m];
+                rows.Fill(i, masses);
+                rowSums[i] = TensorPrimitives.Sum<double>(masses);
+                Features.AddMeans(i, masses, scratch.Slice(m, m), scratch.Slice(2 * m, q), sum);
+            },
+            _cancellation
+        );
+    }
+
+    (ShiftedCost Cost, Geometry Prepared) Bound(double[] theta)
+    {
+        if (_last is { } last && last.Theta.AsSpan().SequenceEqual(theta))
+            return (last.Cost, last.Prepared);
+        ShiftedCost cost = Features.Cost(theta);
+        Geometry whole = _fixed is null ? cost.Geometry : new CostSum((1, _fixed), (1, cost.Geometry));
+        Geometry prepared = _backend.Prepare(whole);
+        _last = (theta, cost, prepared);
+        return (cost, prepared);
+    }
+
+    PlanRows Rows(Evaluation at)
+    {
+        (ShiftedCost cost, Geometry prepared) = Bound(at.Theta);
+        double[] f = [.. at.F],
+            g = [.. at.G];
+        TensorPrimitives.Add(f, cost.RowShift, f);
+        TensorPrimitives.Add(g, cost.ColumnShift, g);
+        return new PlanRows(prepared, this, f, g);
+    }
+
+    GibbsPlan Plan(double[] f, double[] g) =>
+        new()
+        {
+            F = f,
+            G = g,
+            LogA = _logA,
+            LogB = _logB,
+            Epsilon = Epsilon,
+        };
+
+    static double[] Ones(int count)
+    {
+        var ones = new double[count];
+        Array.Fill(ones, 1);
+        return ones;
+    }
+
+    /// <summary><c>KL(P̂ | a ⊗ b)</c>.</summary>
+    static double Divergence(ObservedCoupling observed)
+    {
+        Compensated sum = default;
+        for (int i = 0; i < observed.Masses.Rows; i++)
+        {
+            ReadOnlySpan<double> masses = observed.Masses.RowValues(i);
+            for (int k = 0; k < masses.Length; k++)
+            {
+                double b = observed.B.Weights[observed.Masses.RowColumns(i)[k]];
+                if (masses[k] > 0)
+                    sum.Add(masses[k] * (Math.Log(masses[k] / observed.A.Weights[i]) - Math.Log(b)));
+            }
+        }
+        return sum.Value;
+    }
+
+    /// <summary><c>⟨c_0, P̂⟩</c>.</summary>
+    double FixedCost(SparseMatrix masses)
+    {
+        if (_fixed is null)
+            return 0;
+        if (_fixed.Rows != masses.Rows || _fixed.Columns != masses.Columns)
+            throw new ArgumentException(
+                $"The fixed cost is {_fixed.Rows} x {_fixed.Columns}: it must be {masses.Rows} x {masses.Columns}, as the observed coupling is."
+            );
+        Compensated sum = default;
+        for (int i = 0; i < masses.Rows; i++)
+        {
+            ReadOnlySpan<int> columns = masses.RowColumns(i);
+            for (int k = 0; k < columns.Length; k++)
+            {
+                double cost = _fixed.Cost(i, columns[k]);
+                if (masses.RowValues(i)[k] > 0 && !double.IsFinite(cost))
+                    throw new ArgumentException(
+                        $"The observed coupling has mass in row {i}, column {columns[k]}, which the fixed cost forbids: no cost explains it."
+                    );
+                sum.Add(masses.RowValues(i)[k] == 0 ? 0 : masses.RowValues(i)[k] * cost);
+            }
+        }
+        return sum.Value;
+    }
+
+    /// <summary>Rows of a plan, on the caller's thread.</summary>
+    sealed class PlanRows(Geometry costs, SampledModel model, double[] f, double[] g)
+    {
+        readonly PotentialPlan _plan = new(costs, model.A, model.B, new Potentials(f, g), model.Epsilon);
+
+        public Geometry Costs => costs;
+
+        public double[] F => f;
+
+        public double[] G => g;
+
+        public void Fill(int row, Span<double> masses) => _plan.Row(row, masses);
+    }
+}
