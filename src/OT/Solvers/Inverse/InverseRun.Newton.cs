@@ -67,7 +67,8 @@ internal sealed partial class InverseRun
             d[working[k]] = target[k] - at.T[working[k]];
         double[] full = [.. at.T];
         TensorPrimitives.Add(full, d, full);
-        double promised = TensorPrimitives.Dot<double>(at.Gradient, d) + Scaled(lambda, _space.Penalty(full)) - Scaled(lambda, at.Penalty);
+        // G·d + λR(t + d) − λR(t) ≤ −dᵀHd at the model's minimum, and this has nothing to cancel.
+        double promised = -Curvature(hessian.Values, working, d);
         if (!(promised < 0))
             return null;
         double inner = InnerFor(residual * InnerShare),
@@ -91,6 +92,15 @@ internal sealed partial class InverseRun
                 return null;
         }
         return null;
+    }
+
+    static double Curvature(double[][] hessian, int[] working, double[] d)
+    {
+        double[] moved = Array.ConvertAll(working, k => d[k]);
+        double sum = 0;
+        for (int k = 0; k < moved.Length; k++)
+            sum += moved[k] * TensorPrimitives.Dot<double>(hessian[k], moved);
+        return sum;
     }
 
     /// <summary>Potentials after a step, to first order: the start of the next inner solve.</summary>
