@@ -50,7 +50,7 @@ internal sealed class ProductFeatures : FeatureSet
         );
     }
 
-    /// <summary><c>xᵀMy = |u|²/2 + |v|²/2 − u·v</c> less its squares: half squared distances of the clouds <c>u = −s X M</c> and <c>v = Y/s</c>, which every back end streams.</summary>
+    /// <summary><c>xᵀMy = |u − v|²/2 − |u|²/2 − |v|²/2</c> with <c>u = −s Mᵀx</c> and <c>v = y/s</c>: half squared distances of two clouds, which every back end streams.</summary>
     public override ShiftedCost Cost(ReadOnlySpan<double> theta)
     {
         int d = _x.Columns,
