@@ -26,7 +26,9 @@ sealed class InverseStudy : TableStudy
     {
         output.Line($"# {Description}");
         output.Line($"");
-        output.Line($"{Machine.Description}. Values depend on seeds alone, not on the machine's speed. A* = -(Laplacian + shift I) of a graph, standard normal marginals, where nothing else is said.");
+        output.Line(
+            $"{Machine.Description}. Values depend on seeds alone, not on the machine's speed. A* = -(Laplacian + shift I) of a graph, standard normal marginals, where nothing else is said."
+        );
         output.Line($"");
         output.Line($"![](inverse.svg)");
         output.Row($"experiment,case,x,y");
@@ -87,7 +89,9 @@ sealed class InverseStudy : TableStudy
             decays &= largest[4] <= largest[2];
         }
         int edges = Enumerable.Range(0, d * d).Count(k => graph[k / d, k % d]) / 2;
-        output.Line($"| {name} | {edges} | {shift} | {worst[0]:F3} | {worst[1]:F3} | {worst[2]:F3} | {worst[3]:F3} | {worst[4]:F3} |");
+        output.Line(
+            $"| {name} | {edges} | {shift} | {worst[0]:F3} | {worst[1]:F3} | {worst[2]:F3} | {worst[3]:F3} | {worst[4]:F3} |"
+        );
         if (name == "circle")
         {
             (double small, double middle, double large) = shift switch
@@ -101,10 +105,20 @@ sealed class InverseStudy : TableStudy
                 Math.Abs(worst[0] - small) <= (shift == 0.5 ? 0.01 : 0.001)
                 && Math.Abs(worst[2] - middle) <= 0.001
                 && Math.Abs(worst[4] - large) <= 0.0006;
-            _claims.Add((known, $"E1, circle, shift {shift}: max |z| is {small}, {middle} and {large} at eps 0.01, 1 and 100, as computed elsewhere"));
+            _claims.Add(
+                (
+                    known,
+                    $"E1, circle, shift {shift}: max |z| is {small}, {middle} and {large} at eps 0.01, 1 and 100, as computed elsewhere"
+                )
+            );
         }
         _claims.Add((decays, $"E1, {name}, shift {shift}: |z| at distance 4 is at most that at distance 2, for every eps"));
-        _claims.Add((worst[4] < 0.05, $"E1, {name}, shift {shift}: at eps = 100 the certificate is the Lasso's of independent terms, which vanishes: max |z| = {worst[4]:F4}"));
+        _claims.Add(
+            (
+                worst[4] < 0.05,
+                $"E1, {name}, shift {shift}: at eps = 100 the certificate is the Lasso's of independent terms, which vanishes: max |z| = {worst[4]:F4}"
+            )
+        );
     }
 
     /// <summary>Three sources, two targets; the third source is correlated with the two that matter.</summary>
@@ -114,7 +128,9 @@ sealed class InverseStudy : TableStudy
         int[] counts = isShort ? [100, 1600] : [100, 200, 400, 800, 1600];
         var truth = new Matrix(3, 2, [-1, 0, -1, 0, 0, 0]);
         output.Line($"");
-        output.Line($"## E2: pairs, A* = (-1, 0; -1, 0; 0, 0), corr(x_3, x_1) = corr(x_3, x_2) = rho, eps = 5, lambda = 4/sqrt(N)");
+        output.Line(
+            $"## E2: pairs, A* = (-1, 0; -1, 0; 0, 0), corr(x_3, x_1) = corr(x_3, x_2) = rho, eps = 5, lambda = 4/sqrt(N)"
+        );
         output.Line($"");
         foreach (double rho in (double[])[0.3, 0.65])
         {
@@ -200,14 +216,29 @@ sealed class InverseStudy : TableStudy
             output.Row($"{experiment},\"{series}\",{counts[k]},{shares[k]:R}");
             // No logarithm of 0: half a success is added to all.
             _points.Add(
-                ($"{experiment}: share of exact supports, plus half a run", series, counts[k], ((shares[k] * seeds) + 0.5) / (seeds + 0.5))
+                (
+                    $"{experiment}: share of exact supports, plus half a run",
+                    series,
+                    counts[k],
+                    ((shares[k] * seeds) + 0.5) / (seeds + 0.5)
+                )
             );
         }
         output.Line($"");
         if (margin > 0)
-            _claims.Add((shares[^1] >= 0.9 && shares[^1] >= shares[0], $"{experiment}, {series}: the certificate promises recovery, and it comes: {shares[0]:P0} to {shares[^1]:P0}"));
+            _claims.Add(
+                (
+                    shares[^1] >= 0.9 && shares[^1] >= shares[0],
+                    $"{experiment}, {series}: the certificate promises recovery, and it comes: {shares[0]:P0} to {shares[^1]:P0}"
+                )
+            );
         else
-            _claims.Add((shares[^1] <= 0.2, $"{experiment}, {series}: the certificate promises none, and more pairs do not help: {shares[0]:P0} to {shares[^1]:P0}"));
+            _claims.Add(
+                (
+                    shares[^1] <= 0.2,
+                    $"{experiment}, {series}: the certificate promises none, and more pairs do not help: {shares[0]:P0} to {shares[^1]:P0}"
+                )
+            );
         output.Line($"");
     }
 
@@ -261,7 +292,10 @@ sealed class InverseStudy : TableStudy
             (i, j) =>
             {
                 double freedom = count - i;
-                return i == j ? Math.Sqrt(freedom * Math.Pow(1 - (2 / (9 * freedom)) + (random.NextNormal() * Math.Sqrt(2 / (9 * freedom))), 3))
+                return i == j
+                        ? Math.Sqrt(
+                            freedom * Math.Pow(1 - (2 / (9 * freedom)) + (random.NextNormal() * Math.Sqrt(2 / (9 * freedom))), 3)
+                        )
                     : i > j ? random.NextNormal()
                     : 0;
             }
@@ -284,7 +318,15 @@ sealed class InverseStudy : TableStudy
         return new Matrix(
             d,
             d,
-            [.. Enumerable.Range(0, d * d).Select(k => k / d == k % d ? -(Degree(k / d) + shift) : graph[k / d, k % d] ? 1.0 : 0)]
+            [
+                .. Enumerable
+                    .Range(0, d * d)
+                    .Select(k =>
+                        k / d == k % d ? -(Degree(k / d) + shift)
+                        : graph[k / d, k % d] ? 1.0
+                        : 0
+                    ),
+            ]
         );
     }
 
@@ -302,7 +344,9 @@ sealed class InverseStudy : TableStudy
                 Enumerable
                     .Range(0, d)
                     .All(k =>
-                        k == i || k == j || Square(points[i], points[k]) + Square(points[j], points[k]) > Square(points[i], points[j])
+                        k == i
+                        || k == j
+                        || Square(points[i], points[k]) + Square(points[j], points[k]) > Square(points[i], points[j])
                     )
         );
     }
@@ -339,7 +383,10 @@ sealed class InverseStudy : TableStudy
         for (int i = 0; i < d; i++)
         {
             for (int j = 0; j < d; j++)
-                distances[i, j] = i == j ? 0 : graph[i, j] ? 1 : d;
+                distances[i, j] =
+                    i == j ? 0
+                    : graph[i, j] ? 1
+                    : d;
         }
         for (int k = 0; k < d; k++)
         {

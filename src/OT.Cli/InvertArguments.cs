@@ -14,11 +14,7 @@ sealed class InvertArguments
         Arity = ArgumentArity.ZeroOrOne,
         Description = "Source points, one a row; without --plan, row k is matched with row k of TARGET.",
     };
-    public readonly Argument<string?> Target = new("TARGET")
-    {
-        Arity = ArgumentArity.ZeroOrOne,
-        Description = "Target points.",
-    };
+    public readonly Argument<string?> Target = new("TARGET") { Arity = ArgumentArity.ZeroOrOne, Description = "Target points." };
     public readonly Option<string?> Plan = TransportArguments.Text(
         "--plan",
         "FILE",

@@ -24,6 +24,7 @@ sealed class InvertCommand(InvertArguments arguments, ParseResult parse, Command
         string? theta = parse.GetValue(arguments.Theta);
         if (theta is not null && Path.GetExtension(theta) is not (".csv" or ".npy"))
             throw new InputException($"--theta {theta}: a parameter is .csv or .npy.");
+        RefuseReplacement(theta);
         InverseProblem problem = Problem();
         using IBackend backend = Backends.Open(arguments.Shared, parse, null);
         var solver = new InverseTransport(Options(), backend);
@@ -46,6 +47,25 @@ sealed class InvertCommand(InvertArguments arguments, ParseResult parse, Command
             Write(theta, result);
         report.Write(console.Output, parse.GetValue(arguments.Shared.Json));
         return result.Converged ? CommandLine.Success : CommandLine.StoppedEarly;
+    }
+
+    /// <summary>Refuses to write over what is read.</summary>
+    void RefuseReplacement(string? theta)
+    {
+        if (theta is null)
+            return;
+        string?[] inputs =
+        [
+            parse.GetValue(arguments.Source),
+            parse.GetValue(arguments.Target),
+            parse.GetValue(arguments.Plan),
+            parse.GetValue(arguments.FixedCost),
+            parse.GetValue(arguments.Groups),
+            parse.GetValue(arguments.PenaltyWeights),
+            .. parse.GetValue(arguments.Term) ?? [],
+        ];
+        if (inputs.Any(input => input is not (null or "-") && Path.GetFullPath(input) == Path.GetFullPath(theta)))
+            throw new InputException($"--theta {theta}: is read too: give another name.");
     }
 
     InverseTransportResult Chosen(InverseTransport solver, InverseProblem problem, int folds)
@@ -254,8 +274,7 @@ sealed class InvertCommand(InvertArguments arguments, ParseResult parse, Command
             ? FormattableString.Invariant($"certified: the optimum lies between {lower:G6} and {certificate.UpperBound:G6}")
             : FormattableString.Invariant($"certified: the objective is at most {certificate.UpperBound:G6}");
         bool separable =
-            result.Problem.Penalty is not NuclearPenalty
-            && result.Problem.Constraint != ParameterConstraint.PositiveSemidefinite;
+            result.Problem.Penalty is not NuclearPenalty && result.Problem.Constraint != ParameterConstraint.PositiveSemidefinite;
         if (separable && !result.Support.IsEmpty)
         {
             Irrepresentability support = solver.PreCertificate(result.Problem, result.Theta.AsSpan(), console.Cancellation);

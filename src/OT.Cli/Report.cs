@@ -127,7 +127,9 @@ sealed record Report
                 continue;
             string text = value switch
             {
-                double[] numbers => Shortened(Array.ConvertAll(numbers, number => number.ToString("G6", CultureInfo.InvariantCulture))),
+                double[] numbers => Shortened(
+                    Array.ConvertAll(numbers, number => number.ToString("G6", CultureInfo.InvariantCulture))
+                ),
                 int[] numbers => Shortened(Array.ConvertAll(numbers, number => number.ToString(CultureInfo.InvariantCulture))),
                 _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
             };

@@ -4,7 +4,13 @@ namespace OT.Testing;
 public static class InverseOracles
 {
     /// <summary>The entropic plan of a cost and its value <c>⟨C, P⟩ + ε KL(P | a ⊗ b)</c>, by plain iterations in logarithms; weights positive, total 1.</summary>
-    public static (double[,] Plan, double Value) Entropic(double[,] cost, double[] a, double[] b, double epsilon, double tolerance = 1e-14)
+    public static (double[,] Plan, double Value) Entropic(
+        double[,] cost,
+        double[] a,
+        double[] b,
+        double epsilon,
+        double tolerance = 1e-14
+    )
     {
         ArgumentNullException.ThrowIfNull(cost);
         ArgumentNullException.ThrowIfNull(a);
@@ -112,7 +118,8 @@ public static class InverseOracles
                 for (int i = 0; i < n; i++)
                 {
                     for (int j = 0; j < m; j++)
-                        slope += terms[k][i, j] * (observed[i, j] - (a[i] * b[j] * Math.Exp((f[i] + g[j] - cost[i, j]) / epsilon)));
+                        slope +=
+                            terms[k][i, j] * (observed[i, j] - (a[i] * b[j] * Math.Exp((f[i] + g[j] - cost[i, j]) / epsilon)));
                 }
                 double moved = theta[k] - (step * slope);
                 theta[k] = Math.Sign(moved) * Math.Max(0, Math.Abs(moved) - (step * lambda));

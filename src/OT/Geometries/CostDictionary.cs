@@ -67,7 +67,11 @@ public abstract class CostDictionary
 internal sealed class ProductDictionary : CostDictionary
 {
     public ProductDictionary(Matrix source, Matrix target, bool squares)
-        : base(source.Rows, target.Rows, squares ? source.Columns : Guard.ArrayLength(source.Columns, target.Columns, "a parameter"))
+        : base(
+            source.Rows,
+            target.Rows,
+            squares ? source.Columns : Guard.ArrayLength(source.Columns, target.Columns, "a parameter")
+        )
     {
         ArgumentOutOfRangeException.ThrowIfZero(source.Rows, nameof(source));
         ArgumentOutOfRangeException.ThrowIfZero(target.Rows, nameof(target));

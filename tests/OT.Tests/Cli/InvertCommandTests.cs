@@ -22,7 +22,8 @@ public sealed class InvertCommandTests : IDisposable
                 Enumerable
                     .Range(0, points.Rows)
                     .Select(i =>
-                        string.Join(',', points.Row(i).ToArray().Select(v => v.ToString("R", CultureInfo.InvariantCulture))) + "\n"
+                        string.Join(',', points.Row(i).ToArray().Select(v => v.ToString("R", CultureInfo.InvariantCulture)))
+                        + "\n"
                     )
             )
         );
@@ -76,9 +77,20 @@ public sealed class InvertCommandTests : IDisposable
         Assert.Equal(0, report.Number("lowerBound"));
         string fixedCost = _files.Write("c0.csv", "0,0,1\n1,0,0\n"),
             weights = _files.Write("w.csv", "0\n1\n");
-        JsonElement weighted = Ot.Json(
-            ["invert", "--term", first, second, "--plan", plan, "--fixed-cost", fixedCost, "--lambda", "9", "--penalty-weights", weights]
-        );
+        JsonElement weighted = Ot.Json([
+            "invert",
+            "--term",
+            first,
+            second,
+            "--plan",
+            plan,
+            "--fixed-cost",
+            fixedCost,
+            "--lambda",
+            "9",
+            "--penalty-weights",
+            weights,
+        ]);
         Assert.Equal(0, Numbers(weighted, "theta")[1]);
         Assert.NotEqual(0, Numbers(weighted, "theta")[0]);
         (string x, string y, _) = Pairs();
@@ -116,6 +128,7 @@ public sealed class InvertCommandTests : IDisposable
         Refused("--seed", x, y, "--seed", "3");
         Refused("--theta", x, y, "--theta", "theta.txt");
         Refused("no such file", x, "nowhere.csv");
+        Refused("is read too", x, y, "--theta", x);
     }
 
     public void Dispose() => _files.Dispose();

@@ -75,12 +75,16 @@ internal sealed class GaussianModel : InverseModel
     /// <summary><c>OT_ε</c>.</summary>
     public double Transport(double[] theta) =>
         Factors(theta)
-            .S.Sum(s =>
-                s == 0 ? 0 : -(s * Psi(s, Epsilon)) - (0.5 * Epsilon * Math.Log(Epsilon * Psi(s, Epsilon) / s))
-            );
+            .S.Sum(s => s == 0 ? 0 : -(s * Psi(s, Epsilon)) - (0.5 * Epsilon * Math.Log(Epsilon * Psi(s, Epsilon) / s)));
 
     Matrix<double> Cross(Svd<double> factors) =>
-        -(_rootA * factors.U * Matrix<double>.Build.DiagonalOfDiagonalVector(factors.S.Map(s => Psi(s, Epsilon))) * factors.VT * _rootB);
+        -(
+            _rootA
+            * factors.U
+            * Matrix<double>.Build.DiagonalOfDiagonalVector(factors.S.Map(s => Psi(s, Epsilon)))
+            * factors.VT
+            * _rootB
+        );
 
     public override HessianBlock Hessian(Evaluation at, int[] terms, double tolerance)
     {
@@ -105,7 +109,8 @@ internal sealed class GaussianModel : InverseModel
         Svd<double> factors = Factors(at.Theta);
         Matrix<double> left = factors.U.Transpose() * _rootA,
             right = factors.VT * _rootB;
-        Matrix<double> e = left * Filled(Matrix<double>.Build.DenseOfRowMajor(_rows, _columns, v), left.RowCount, 0) * right.Transpose();
+        Matrix<double> e =
+            left * Filled(Matrix<double>.Build.DenseOfRowMajor(_rows, _columns, v), left.RowCount, 0) * right.Transpose();
         Matrix<double> bent = Matrix<double>.Build.Dense(
             e.RowCount,
             e.ColumnCount,
@@ -144,7 +149,9 @@ internal sealed class GaussianModel : InverseModel
     static Matrix<double> Root(Matrix<double> covariance)
     {
         Evd<double> evd = covariance.Evd(Symmetricity.Symmetric);
-        Matrix<double> values = Matrix<double>.Build.DiagonalOfDiagonalVector(evd.EigenValues.Map(value => Math.Sqrt(Math.Max(0, value.Real))));
+        Matrix<double> values = Matrix<double>.Build.DiagonalOfDiagonalVector(
+            evd.EigenValues.Map(value => Math.Sqrt(Math.Max(0, value.Real)))
+        );
         return evd.EigenVectors * values * evd.EigenVectors.Transpose();
     }
 

@@ -37,7 +37,13 @@ internal sealed partial class InverseRun
             if (Descend(y, lambda, metric, inner, ref step) is not { } next)
             {
                 if (ReferenceEquals(y, at) && at.At.Tolerance <= Final)
-                    return Ended(at, SolverStatus.Stalled, iteration, residual, "No step decreases the objective any more: rounding allows no better, or the cost is too large beside epsilon.");
+                    return Ended(
+                        at,
+                        SolverStatus.Stalled,
+                        iteration,
+                        residual,
+                        "No step decreases the objective any more: rounding allows no better, or the cost is too large beside epsilon."
+                    );
                 (at, momentum) = (Refined(at), 1);
                 y = at;
                 step = _model.Epsilon;

@@ -44,7 +44,13 @@ internal sealed partial class InverseRun
                 continue;
             }
             if (next is null)
-                return Ended(at, SolverStatus.Stalled, iteration, residual, "No step decreases the objective any more: rounding allows no better, or the cost is too large beside epsilon.");
+                return Ended(
+                    at,
+                    SolverStatus.Stalled,
+                    iteration,
+                    residual,
+                    "No step decreases the objective any more: rounding allows no better, or the cost is too large beside epsilon."
+                );
             at = next;
         }
     }

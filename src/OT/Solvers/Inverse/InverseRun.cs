@@ -41,12 +41,7 @@ internal sealed partial class InverseRun
     ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
     InversePoint? _last;
 
-    public InverseRun(
-        InverseModel model,
-        ParameterSpace space,
-        InverseTransportOptions options,
-        CancellationToken cancellation
-    )
+    public InverseRun(InverseModel model, ParameterSpace space, InverseTransportOptions options, CancellationToken cancellation)
     {
         (_model, _space, _options, _cancellation) = (model, space, options, cancellation);
         if (options.Algorithm == InverseAlgorithm.Newton && !space.IsSeparable)

@@ -130,7 +130,9 @@ internal sealed class InverseSession : IDisposable
         double[] theta = _space.Expand(point.T),
             gradient = Array.ConvertAll(point.At.Gradient, value => problem.CostSign * value);
         Geometry terms = problem.Dictionary.Cost(point.At.Theta);
-        Geometry learned = problem.FixedCost is null ? terms : new CostSum((1, problem.FixedCost), (1, new FiniteGeometry(terms)));
+        Geometry learned = problem.FixedCost is null
+            ? terms
+            : new CostSum((1, problem.FixedCost), (1, new FiniteGeometry(terms)));
         Potentials potentials = Shifted(terms, point.At, a, b);
         return new InverseTransportResult
         {

@@ -93,7 +93,10 @@ public sealed partial class InverseTransport
         var random = new SeededRandom(seed);
         for (int draw = 0; draw < draws; draw++)
         {
-            (int Source, int Target)[] half = [.. random.NextPermutation(pairs.Length)[..(pairs.Length / 2)].Select(k => pairs[k])];
+            (int Source, int Target)[] half =
+            [
+                .. random.NextPermutation(pairs.Length)[..(pairs.Length / 2)].Select(k => pairs[k]),
+            ];
             using var session = new InverseSession(Part(problem, half), _options, backend, cancellation);
             ImmutableArray<InverseTransportResult> path = session.Path(spread);
             cancellation.ThrowIfCancellationRequested();

@@ -18,8 +18,7 @@ public sealed class InverseTransportResult : SolverResult
     public required ImmutableArray<double> Theta { get; init; }
 
     /// <summary>θ as a d × d' matrix; null where the dictionary has no shape.</summary>
-    public Matrix? Parameter =>
-        Problem.Dictionary.Shape is { } shape ? new Matrix(shape.Rows, shape.Columns, [.. Theta]) : null;
+    public Matrix? Parameter => Problem.Dictionary.Shape is { } shape ? new Matrix(shape.Rows, shape.Columns, [.. Theta]) : null;
 
     /// <summary>Terms whose parameter is not 0, ascending.</summary>
     public ImmutableArray<int> Support => [.. Enumerable.Range(0, Theta.Length).Where(k => Theta[k] != 0)];

@@ -146,7 +146,9 @@ internal sealed class ParameterSpace
         ];
         (int First, int Second)[] at =
         [
-            .. coordinates.Select(k => (Array.BinarySearch(terms, _entries[k].First), Array.BinarySearch(terms, _entries[k].Second))),
+            .. coordinates.Select(k =>
+                (Array.BinarySearch(terms, _entries[k].First), Array.BinarySearch(terms, _entries[k].Second))
+            ),
         ];
         return (terms, Reduce);
 
@@ -309,7 +311,9 @@ internal sealed class ParameterSpace
             return [.. Enumerable.Range(0, Math.Min(d, columns)).Select(k => ((k * columns) + k, -1))];
         return
         [
-            .. Enumerable.Range(0, d).SelectMany(i => Enumerable.Range(i, d - i).Select(j => ((i * d) + j, i == j ? -1 : (j * d) + i))),
+            .. Enumerable
+                .Range(0, d)
+                .SelectMany(i => Enumerable.Range(i, d - i).Select(j => ((i * d) + j, i == j ? -1 : (j * d) + i))),
         ];
     }
 
@@ -317,7 +321,8 @@ internal sealed class ParameterSpace
     {
         if (!Enum.IsDefined(_constraint))
             throw new ArgumentOutOfRangeException(nameof(_constraint), $"Constraint is {_constraint}: it is not a constraint.");
-        bool matrix = _penalty is NuclearPenalty || _constraint is not (ParameterConstraint.None or ParameterConstraint.NonNegative);
+        bool matrix =
+            _penalty is NuclearPenalty || _constraint is not (ParameterConstraint.None or ParameterConstraint.NonNegative);
         if (matrix && _shape is null)
             throw new ArgumentException(
                 $"Penalty {_penalty} and constraint {_constraint} need a parameter that is a matrix: use CostDictionary.Bilinear."
@@ -334,6 +339,8 @@ internal sealed class ParameterSpace
             _ => _parameters,
         };
         if (given != _parameters)
-            throw new ArgumentException($"The penalty has {given} weights or groups for {_parameters} terms: the counts must be equal.");
+            throw new ArgumentException(
+                $"The penalty has {given} weights or groups for {_parameters} terms: the counts must be equal."
+            );
     }
 }

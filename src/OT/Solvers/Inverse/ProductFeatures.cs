@@ -68,11 +68,7 @@ internal sealed class ProductFeatures : FeatureSet
         // In as few dimensions as M has rows or columns.
         Matrix x = Columns(_x, rows),
             y = Columns(_y.Transpose(), columns);
-        var part = new Matrix(
-            rows.Length,
-            columns.Length,
-            [.. rows.SelectMany(a => columns.Select(b => m[(a * e) + b]))]
-        );
+        var part = new Matrix(rows.Length, columns.Length, [.. rows.SelectMany(a => columns.Select(b => m[(a * e) + b]))]);
         (Matrix u, Matrix v) =
             columns.Length <= rows.Length ? (Products.Times(x, part), y) : (x, Products.TimesTransposed(y, part));
         double s = Math.Sqrt(Size(v) / Size(u)); // sizes that match keep both squares, and what cancels with them, small

@@ -47,7 +47,9 @@ internal sealed class SampledModel : InverseModel
         Features = FeatureSet.Of(problem.Dictionary, A, B, backend.Threads, CancellationToken.None);
         _observed = Features.Means(observed.Masses);
         _constant = (Epsilon * Divergence(observed)) + FixedCost(observed.Masses);
-        Gram = Features is ProductFeatures { Count: > LargestGram } ? null : Features.ProductGram(backend.Threads, CancellationToken.None);
+        Gram = Features is ProductFeatures { Count: > LargestGram }
+            ? null
+            : Features.ProductGram(backend.Threads, CancellationToken.None);
         Deviations = new double[Count];
         for (int k = 0; k < Count; k++)
         {
@@ -141,10 +143,7 @@ internal sealed class SampledModel : InverseModel
 
     (double[] F, double[] G) Inner(Geometry prepared, double tolerance, Potentials? start)
     {
-        var problem = new LinearProblem(prepared, A, B)
-        {
-            Regularizer = Regularizer.Entropy(Problems.Epsilon.Absolute(Epsilon)),
-        };
+        var problem = new LinearProblem(prepared, A, B) { Regularizer = Regularizer.Entropy(Problems.Epsilon.Absolute(Epsilon)) };
         var sinkhorn = new Sinkhorn(new() { Tolerance = tolerance, MaxIterations = InnerIterations }, _backend);
         TransportResult result = start is null
             ? sinkhorn.Solve(problem, _cancellation)

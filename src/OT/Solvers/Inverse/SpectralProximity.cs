@@ -40,9 +40,7 @@ internal static class SpectralProximity
         }
 
         double[] Second(double[] x) =>
-            nuclear
-                ? Array.ConvertAll(x, value => Math.Max(0, value))
-                : Eigenvalues(x, shape.Rows, value => Math.Max(0, value));
+            nuclear ? Array.ConvertAll(x, value => Math.Max(0, value)) : Eigenvalues(x, shape.Rows, value => Math.Max(0, value));
     }
 
     /// <summary>The proximal point of a sum by those of its two parts (Bauschke and Combettes 2008). Ends in the second: the constraint holds exactly.</summary>
@@ -86,7 +84,10 @@ internal static class SpectralProximity
         ParameterSpace space
     )
     {
-        if (penalty is NuclearPenalty && constraint is not (ParameterConstraint.NonNegative or ParameterConstraint.PositiveSemidefinite))
+        if (
+            penalty is NuclearPenalty
+            && constraint is not (ParameterConstraint.NonNegative or ParameterConstraint.PositiveSemidefinite)
+        )
             return SingularValues(gradient, shape).FirstOrDefault();
         if (penalty is NuclearPenalty && constraint == ParameterConstraint.PositiveSemidefinite)
             return Math.Max(0, -Symmetric(gradient, shape.Rows).EigenValues.Min(value => value.Real));
@@ -107,7 +108,9 @@ internal static class SpectralProximity
     static double LargestOf(double[] gradient, ParameterSpace space)
     {
         double[] t = space.Restrict(gradient);
-        return space.Blocks.Max(block => space.Weights[block[0]] > 0 ? ParameterSpace.Norm(t, block) / space.Weights[block[0]] : 0);
+        return space.Blocks.Max(block =>
+            space.Weights[block[0]] > 0 ? ParameterSpace.Norm(t, block) / space.Weights[block[0]] : 0
+        );
     }
 
     static double[] Shrink(double[] theta, (int Rows, int Columns) shape, double threshold)

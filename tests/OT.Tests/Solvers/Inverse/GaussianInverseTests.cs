@@ -32,7 +32,14 @@ public class GaussianInverseTests
 
     /// <summary>−(Laplacian of a circle + shift I).</summary>
     static Matrix Circle(int d, double shift) =>
-        Map(d, d, (i, j) => i == j ? -(2 + shift) : (i - j + d) % d is 1 || (j - i + d) % d == 1 ? 1 : 0);
+        Map(
+            d,
+            d,
+            (i, j) =>
+                i == j ? -(2 + shift)
+                : (i - j + d) % d is 1 || (j - i + d) % d == 1 ? 1
+                : 0
+        );
 
     /// <summary>A = −0.8, ε = 0.5, variances 1 and 1.5: 0.951484 by Sinkhorn on a fine grid and by hand.</summary>
     [Fact]
@@ -183,8 +190,7 @@ public class GaussianInverseTests
             constraint: ParameterConstraint.Symmetric
         );
         double[] z = Lasso(
-            (k, l) =>
-                (inverse[k / d, l / d] * inverse[k % d, l % d]) + (inverse[k / d, l % d] * inverse[k % d, l / d]),
+            (k, l) => (inverse[k / d, l / d] * inverse[k % d, l % d]) + (inverse[k / d, l % d] * inverse[k % d, l / d]),
             a.Values.ToArray(),
             ridge: true
         );
@@ -289,7 +295,9 @@ public class GaussianInverseTests
                 var next = (theta - (step * gradient)).Map(v => Math.Sign(v) * Math.Max(0, Math.Abs(v) - (step * penalty)));
                 var move = next - theta;
                 double bound =
-                    Smooth(theta) + gradient.PointwiseMultiply(move).Enumerate().Sum() + (Math.Pow(move.FrobeniusNorm(), 2) / (2 * step));
+                    Smooth(theta)
+                    + gradient.PointwiseMultiply(move).Enumerate().Sum()
+                    + (Math.Pow(move.FrobeniusNorm(), 2) / (2 * step));
                 if (Smooth(next) > bound + 1e-14)
                     continue;
                 theta = next;
@@ -314,7 +322,12 @@ public class GaussianInverseTests
                 cross,
                 1,
                 0.1,
-                options: new InverseTransportOptions { Algorithm = algorithm, Tolerance = 1e-9, MaxIterations = 20_000 }
+                options: new InverseTransportOptions
+                {
+                    Algorithm = algorithm,
+                    Tolerance = 1e-9,
+                    MaxIterations = 20_000,
+                }
             );
             Assert.True(result.Converged, $"{algorithm} {result.Status}");
             Matrix own = GaussianInverse.Forward(sa, sb, result.Parameter, 1).Cross;
@@ -367,9 +380,10 @@ public class GaussianInverseTests
             o2 = new(2, 2, [c2, -s2, s2, c2]);
         var solver = new InverseTransport(InverseCase.Tight);
         Matrix a = solver.Solve(InverseProblem.FromPairs(x, y)).Parameter!,
-            turned = solver
-                .Solve(InverseProblem.FromPairs(Products.TimesTransposed(x, o), Products.TimesTransposed(y, o2)))
-                .Parameter!;
+            turned =
+                solver
+                    .Solve(InverseProblem.FromPairs(Products.TimesTransposed(x, o), Products.TimesTransposed(y, o2)))
+                    .Parameter!;
         Approx.Equal(Products.TimesTransposed(Products.Times(o, a), o2).Values, turned.Values, 1e-7, "O A O'ᵀ");
     }
 

@@ -28,12 +28,9 @@ public sealed record InverseCase(int Rows, int Columns, int Terms, ulong Seed)
         return Arb.From(
             cases,
             c =>
-                new[]
-                {
-                    c with { Rows = c.Rows - 1 },
-                    c with { Columns = c.Columns - 1 },
-                    c with { Terms = c.Terms - 1 },
-                }.Where(s => s is { Rows: > 0, Columns: > 0, Terms: > 0 })
+                new[] { c with { Rows = c.Rows - 1 }, c with { Columns = c.Columns - 1 }, c with { Terms = c.Terms - 1 } }.Where(
+                    s => s is { Rows: > 0, Columns: > 0, Terms: > 0 }
+                )
         );
     }
 

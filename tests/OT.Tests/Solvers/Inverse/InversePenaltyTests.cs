@@ -67,7 +67,9 @@ public class InversePenaltyTests
             Assert.True(result.Converged && slow.Converged, $"{result.Status} {slow.Status}");
             Approx.Equal(slow.Theta.AsSpan(), result.Theta.AsSpan(), 1e-7, "theta");
             for (int g = 0; g < 3; g++)
-                Assert.True(result.Theta.Skip(3 * g).Take(3).All(v => v == 0) || result.Theta.Skip(3 * g).Take(3).All(v => v != 0));
+                Assert.True(
+                    result.Theta.Skip(3 * g).Take(3).All(v => v == 0) || result.Theta.Skip(3 * g).Take(3).All(v => v != 0)
+                );
             Assert.InRange(result.Support.Length, seen, 9);
             seen = result.Support.Length;
             IsMinimal(at, [.. result.Theta], Norm, theta => theta);
@@ -110,9 +112,7 @@ public class InversePenaltyTests
             [
                 .. Enumerable
                     .Range(0, 9)
-                    .Select(k =>
-                        diagonal ? (k % 4 == 0 ? theta[k] : 0) : (theta[k] + theta[(k % 3 * 3) + (k / 3)]) / 2
-                    ),
+                    .Select(k => diagonal ? (k % 4 == 0 ? theta[k] : 0) : (theta[k] + theta[(k % 3 * 3) + (k / 3)]) / 2),
             ];
         foreach (double lambda in (double[])[0, 0.05])
         {
@@ -128,9 +128,7 @@ public class InversePenaltyTests
         {
             // Squared differences are the same family, at −2.
             var dictionary = (CostDictionary)CostDictionary.SquaredDifferences(X(problem), Y(problem));
-            InverseTransportResult squares = s_tight.Solve(
-                new InverseProblem(dictionary, problem.Observed) { Lambda = 0.1 }
-            );
+            InverseTransportResult squares = s_tight.Solve(new InverseProblem(dictionary, problem.Observed) { Lambda = 0.1 });
             InverseTransportResult products = s_tight.Solve(problem);
             Approx.Equal(
                 [.. Enumerable.Range(0, 3).Select(k => products.Theta[4 * k] / -2)],
@@ -153,7 +151,9 @@ public class InversePenaltyTests
         foreach (double lambda in (double[])[0, 0.03])
         {
             InverseProblem at = problem with { Lambda = lambda };
-            foreach (InverseAlgorithm algorithm in (InverseAlgorithm[])[InverseAlgorithm.Newton, InverseAlgorithm.ProximalGradient])
+            foreach (
+                InverseAlgorithm algorithm in (InverseAlgorithm[])[InverseAlgorithm.Newton, InverseAlgorithm.ProximalGradient]
+            )
             {
                 InverseTransportResult result = new InverseTransport(
                     InverseCase.Tight with
@@ -307,11 +307,7 @@ public class InversePenaltyTests
         Assert.Contains("NaN", Refusal(() => ObservedCoupling.Of(new Matrix(1, 2, [double.NaN, 1]))), StringComparison.Ordinal);
         Assert.Contains("mass 0", Refusal(() => ObservedCoupling.Of(new Matrix(2, 2))), StringComparison.Ordinal);
         var plan = new Matrix(2, 2, [0.3, 0.2, 0.1, 0.4]);
-        Assert.Contains(
-            "row 1",
-            Refusal(() => ObservedCoupling.Of(plan, Measure.Of([0.5, 0.6]))),
-            StringComparison.Ordinal
-        );
+        Assert.Contains("row 1", Refusal(() => ObservedCoupling.Of(plan, Measure.Of([0.5, 0.6]))), StringComparison.Ordinal);
         Assert.Contains(
             "column marginal",
             Refusal(() => ObservedCoupling.Of(plan, null, Measure.Of([0.5, 0.5]))),
@@ -351,19 +347,67 @@ public class InversePenaltyTests
             )
         );
         var list = new InverseProblem(
-            CostDictionary.Of(new CostMatrix(new double[,] { { 0, 1 }, { 1, 0 } })),
+            CostDictionary.Of(
+                new CostMatrix(
+                    new double[,]
+                    {
+                        { 0, 1 },
+                        { 1, 0 },
+                    }
+                )
+            ),
             ObservedCoupling.OfPairs(2)
         );
-        Assert.Contains("Bilinear", Refusal(() => s_tight.Solve(list with { Penalty = ParameterPenalty.Nuclear })), StringComparison.Ordinal);
+        Assert.Contains(
+            "Bilinear",
+            Refusal(() => s_tight.Solve(list with { Penalty = ParameterPenalty.Nuclear })),
+            StringComparison.Ordinal
+        );
         Refusal(() => s_tight.Solve(list with { Constraint = ParameterConstraint.Diagonal }));
-        Refusal(() => s_tight.Solve(list with { FixedCost = new CostMatrix(new double[,] { { 0 } }) }));
+        Refusal(() =>
+            s_tight.Solve(
+                list with
+                {
+                    FixedCost = new CostMatrix(
+                        new double[,]
+                        {
+                            { 0 },
+                        }
+                    ),
+                }
+            )
+        );
         InverseProblem wide = InverseProblem.FromPairs(InverseCase.Normal(5, 2, 1), InverseCase.Normal(5, 3, 1));
         Refusal(() => s_tight.Solve(wide with { Constraint = ParameterConstraint.Symmetric }));
         Refusal(() => InverseProblem.FromPairs(new Matrix(2, 1, [0, double.NaN]), new Matrix(2, 1, [0, 1])));
         Refusal(() => InverseProblem.FromPairs(new Matrix(2, 1), new Matrix(3, 1)));
         Refusal(() => CostDictionary.Of());
-        Refusal(() => CostDictionary.Of(new CostMatrix(new double[,] { { double.PositiveInfinity, 1 } })));
-        Refusal(() => CostDictionary.Of(new CostMatrix(new double[,] { { 1 } }), new CostMatrix(new double[,] { { 1, 2 } })));
+        Refusal(() =>
+            CostDictionary.Of(
+                new CostMatrix(
+                    new double[,]
+                    {
+                        { double.PositiveInfinity, 1 },
+                    }
+                )
+            )
+        );
+        Refusal(() =>
+            CostDictionary.Of(
+                new CostMatrix(
+                    new double[,]
+                    {
+                        { 1 },
+                    }
+                ),
+                new CostMatrix(
+                    new double[,]
+                    {
+                        { 1, 2 },
+                    }
+                )
+            )
+        );
         Refusal(() => CostDictionary.SquaredDifferences(new Matrix(2, 2), new Matrix(2, 3)));
         Refusal(() => new InverseTransport(new() { Tolerance = 0 }));
         Refusal(() => new InverseTransport(new() { Algorithm = (InverseAlgorithm)9 }));
@@ -384,7 +428,9 @@ public class InversePenaltyTests
             Assert.Equal([0, 1], result.InvisibleTerms.ToArray());
             Assert.InRange(result.Certify().UpperBound, 0, 1e-12);
         }
-        InverseTransportResult pair = s_tight.Solve(InverseProblem.FromPairs(InverseCase.Normal(1, 2, 1), InverseCase.Normal(1, 2, 2)));
+        InverseTransportResult pair = s_tight.Solve(
+            InverseProblem.FromPairs(InverseCase.Normal(1, 2, 1), InverseCase.Normal(1, 2, 2))
+        );
         Assert.Equal(4, pair.InvisibleTerms.Length);
         InverseTransportResult same = s_tight.Solve(
             InverseProblem.FromPairs(new Matrix(6, 2), InverseCase.Normal(6, 2, 2)) with

@@ -100,17 +100,33 @@ public class InverseTransportTests
             drawn =>
             {
                 InverseProblem problem = drawn.Problem() with { Lambda = 0.02 };
-                foreach (InverseAlgorithm algorithm in (InverseAlgorithm[])[InverseAlgorithm.Newton, InverseAlgorithm.ProximalGradient])
+                foreach (
+                    InverseAlgorithm algorithm in (InverseAlgorithm[])[InverseAlgorithm.Newton, InverseAlgorithm.ProximalGradient]
+                )
                 {
                     InverseTransportResult result = new InverseTransport(
-                        InverseCase.Tight with { Algorithm = algorithm, Tolerance = 1e-9, MaxIterations = 5000 }
+                        InverseCase.Tight with
+                        {
+                            Algorithm = algorithm,
+                            Tolerance = 1e-9,
+                            MaxIterations = 5000,
+                        }
                     ).Solve(problem);
-                    Approx.True(result.Converged, $"{algorithm}: {result.Status} after {result.Iterations}, residual {result.KktResidual}");
+                    Approx.True(
+                        result.Converged,
+                        $"{algorithm}: {result.Status} after {result.Iterations}, residual {result.KktResidual}"
+                    );
                     double[] theta = [.. result.Theta];
-                    (double loss, double[] gradient) = InverseOracles.Loss(drawn.Tables(), theta, drawn.Observed(), drawn.Epsilon);
+                    (double loss, double[] gradient) = InverseOracles.Loss(
+                        drawn.Tables(),
+                        theta,
+                        drawn.Observed(),
+                        drawn.Epsilon
+                    );
                     for (int k = 0; k < theta.Length; k++)
                     {
-                        double rest = theta[k] != 0 ? Math.Abs(gradient[k] + (0.02 * Math.Sign(theta[k]))) : Math.Abs(gradient[k]) - 0.02;
+                        double rest =
+                            theta[k] != 0 ? Math.Abs(gradient[k] + (0.02 * Math.Sign(theta[k]))) : Math.Abs(gradient[k]) - 0.02;
                         Approx.AtMost(rest, 2e-9, $"{algorithm}: condition {k}");
                     }
                     double objective = loss + (0.02 * theta.Sum(Math.Abs));
@@ -152,7 +168,12 @@ public class InverseTransportTests
                 InverseTransportResult above = s_tight.Solve(problem with { Lambda = (largest * 1.0001) + 1e-12 });
                 Approx.True(above.Theta.All(value => value == 0) && above.Converged, "theta above lambda_max");
                 Approx.True(above.Message.Contains("lambda_max", StringComparison.Ordinal), above.Message);
-                (_, double[] gradient) = InverseOracles.Loss(drawn.Tables(), new double[drawn.Terms], drawn.Observed(), drawn.Epsilon);
+                (_, double[] gradient) = InverseOracles.Loss(
+                    drawn.Tables(),
+                    new double[drawn.Terms],
+                    drawn.Observed(),
+                    drawn.Epsilon
+                );
                 Approx.Equal(gradient.Max(Math.Abs), largest, 1e-12, "lambda_max");
                 if (largest < 1e-6)
                     return; // one row or one column: nothing to learn
@@ -236,7 +257,12 @@ public class InverseTransportTests
         }
         double[][,] tables = drawn.Tables();
         var problem = new InverseProblem(
-            CostDictionary.Of([new CostMatrix(tables[0]), new CostMatrix(sum), new CostMatrix(tables[1]), new CostMatrix(tables[2])]),
+            CostDictionary.Of([
+                new CostMatrix(tables[0]),
+                new CostMatrix(sum),
+                new CostMatrix(tables[1]),
+                new CostMatrix(tables[2]),
+            ]),
             ObservedCoupling.Of(Matrix.From(drawn.Observed()))
         )
         {
@@ -278,7 +304,12 @@ public class InverseTransportTests
             Assert.Equal(1, result.NullSpace.Rows);
             double[] direction = result.NullSpace.Row(0).ToArray();
             double sign = Math.Sign(direction[0]);
-            Approx.Equal([2 / Math.Sqrt(6), -1 / Math.Sqrt(6), -1 / Math.Sqrt(6)], [.. direction.Select(v => sign * v)], 1e-9, "direction");
+            Approx.Equal(
+                [2 / Math.Sqrt(6), -1 / Math.Sqrt(6), -1 / Math.Sqrt(6)],
+                [.. direction.Select(v => sign * v)],
+                1e-9,
+                "direction"
+            );
             Assert.Contains("depend on each other", result.Message, StringComparison.Ordinal);
         }
     }
@@ -349,10 +380,7 @@ public class InverseTransportTests
         foreach (double lambda in (double[])[0.05, 0.2])
         {
             InverseTransportResult listed = s_tight.Solve(
-                new InverseProblem(
-                    CostDictionary.Of([.. Enumerable.Range(0, 6).Select(k => Product(k / 3, k % 3))]),
-                    pairs
-                )
+                new InverseProblem(CostDictionary.Of([.. Enumerable.Range(0, 6).Select(k => Product(k / 3, k % 3))]), pairs)
                 {
                     Lambda = lambda,
                 }
@@ -396,7 +424,10 @@ public class InverseTransportTests
         Assert.NotEmpty(result.Support);
         var problem = new LinearProblem(result.LearnedCost, result.Problem.Observed.A, result.Problem.Observed.B);
         TransportResult entropic = new Sinkhorn(new() { Tolerance = 1e-11 }).Solve(
-            problem with { Regularizer = Regularizer.Entropy(Epsilon.Absolute(1)) }
+            problem with
+            {
+                Regularizer = Regularizer.Entropy(Epsilon.Absolute(1)),
+            }
         );
         Approx.AtMost(Approx.PlanDistance(entropic.Plan, result.Plan), 1e-9, "distance of plans");
         TransportResult exact = Transport.Solve(problem);
