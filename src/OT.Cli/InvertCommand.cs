@@ -64,7 +64,12 @@ sealed class InvertCommand(InvertArguments arguments, ParseResult parse, Command
             parse.GetValue(arguments.PenaltyWeights),
             .. parse.GetValue(arguments.Term) ?? [],
         ];
-        if (inputs.Any(input => input is not (null or "-") && Path.GetFullPath(input) == Path.GetFullPath(theta)))
+        if (
+            inputs.Any(input =>
+                input is not (null or "-")
+                && string.Equals(Path.GetFullPath(input), Path.GetFullPath(theta), StringComparison.Ordinal)
+            )
+        )
             throw new InputException($"--theta {theta}: is read too: give another name.");
     }
 
@@ -148,9 +153,9 @@ sealed class InvertCommand(InvertArguments arguments, ParseResult parse, Command
         string name = parse.GetValue(arguments.Penalty) ?? "l1";
         string? groups = parse.GetValue(arguments.Groups),
             weights = parse.GetValue(arguments.PenaltyWeights);
-        if (groups is not null && name != "group")
+        if (groups is not null && name is not "group")
             throw new InputException("--groups means nothing without --penalty group.");
-        if (weights is not null && name != "l1")
+        if (weights is not null && name is not "l1")
             throw new InputException("--penalty-weights means nothing without --penalty l1.");
         switch (name)
         {

@@ -35,6 +35,7 @@ internal sealed class SampledModel : InverseModel
     // The last cost that was bound: a Hessian follows a gradient.
     (double[] Theta, ShiftedCost Cost, Geometry Prepared)? _last;
 
+    /// <summary>Centres the terms and takes their observed means.</summary>
     /// <exception cref="ArgumentException">The observed coupling uses a forbidden pair.</exception>
     public SampledModel(InverseProblem problem, IBackend backend, CancellationToken cancellation)
     {

@@ -331,7 +331,7 @@ public class InversePenaltyTests
         Refusal(() => _ = problem with { Lambda = double.NaN });
         Refusal(() => _ = problem with { Epsilon = 0 });
         Refusal(() => _ = problem with { Epsilon = double.PositiveInfinity });
-        Refusal(() => new InverseProblem(problem.Dictionary, ObservedCoupling.OfPairs(19)));
+        Refusal(() => _ = new InverseProblem(problem.Dictionary, ObservedCoupling.OfPairs(19)));
         Refusal(() => s_tight.Solve(problem, [1, 2]));
         Refusal(() => s_tight.Solve(problem with { Penalty = ParameterPenalty.Group(1, 2) }));
         Refusal(() => s_tight.Solve(problem with { Penalty = ParameterPenalty.WeightedL1(1, 2) }));
@@ -409,8 +409,8 @@ public class InversePenaltyTests
             )
         );
         Refusal(() => CostDictionary.SquaredDifferences(new Matrix(2, 2), new Matrix(2, 3)));
-        Refusal(() => new InverseTransport(new() { Tolerance = 0 }));
-        Refusal(() => new InverseTransport(new() { Algorithm = (InverseAlgorithm)9 }));
+        Refusal(() => _ = new InverseTransport(new() { Tolerance = 0 }));
+        Refusal(() => _ = new InverseTransport(new() { Algorithm = (InverseAlgorithm)9 }));
         Assert.Throws<ArgumentNullException>(() => s_tight.Solve(null!));
     }
 
