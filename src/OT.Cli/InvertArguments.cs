@@ -90,7 +90,7 @@ sealed class InvertArguments
     {
         Shared.Epsilon.Description = "Epsilon, in which the parameter is measured; 1 when left out.";
         Shared.Tolerance.Description =
-            "Residual of the optimality conditions in units of the largest deviation of a term; 1e-6 when left out.";
+            "Residual of the optimality conditions, each term in units of its standard deviation; 1e-6 when left out.";
         Shared.MaxIterations.Description = "Outer steps at most; 1000 when left out.";
         return new Command("invert", "The cost behind an observed coupling: sparse or of low rank in known terms.")
         {

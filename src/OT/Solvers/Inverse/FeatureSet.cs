@@ -39,14 +39,17 @@ internal abstract class FeatureSet(int count, Measure a, Measure b)
     /// <summary>A bound of |c_k| before and after the means are taken off.</summary>
     public abstract (double Raw, double Centred) Magnitude(int term);
 
+    /// <summary>Standard deviation of c_k under a ⊗ b; 0 where what is left beside the means is their rounding.</summary>
+    public abstract double Deviation(int term);
+
     /// <summary><c>Σ_k θ_k c_k</c>.</summary>
     public abstract ShiftedCost Cost(ReadOnlySpan<double> theta);
 
     /// <summary><c>⟨c_k, P⟩</c> for all terms by an operator's products, with P's row sums; null where rows of P are needed.</summary>
     public virtual double[]? Means(ICostOperator op, in GibbsPlan plan, Span<double> rowSums) => null;
 
-    /// <summary><c>Σ_ij a_i b_j c_k c_l</c>: p × p.</summary>
-    public abstract double[][] ProductGram(int threads, CancellationToken cancellation);
+    /// <summary><c>Σ_ij a_i b_j c_k c_l</c>: p × p; null where it is too large and known by its factors.</summary>
+    public abstract double[][]? Gram { get; }
 
     /// <summary><c>⟨c_k, P̂⟩</c> of a sparse coupling.</summary>
     public double[] Means(SparseMatrix coupling)
@@ -96,6 +99,22 @@ internal abstract class FeatureSet(int count, Measure a, Measure b)
         {
             if (factors[q] != 0)
                 TensorPrimitives.MultiplyAdd(BasisRow(q, row, scratch), factors[q], result, result);
+        }
+    }
+
+    /// <summary>Refuses terms whose squares leave the range of doubles.</summary>
+    protected void CheckSizes()
+    {
+        const double largest = 1e150;
+        for (int k = 0; k < Count; k++)
+        {
+            double size = Magnitude(k).Raw;
+            if (size is not (0 or (>= 1 / largest and <= largest)))
+                throw new ArgumentException(
+                    FormattableString.Invariant(
+                        $"Term {k} has costs up to {size:G6}, whose squares leave the range of doubles: scale it to between {1 / largest:G1} and {largest:G1}."
+                    )
+                );
         }
     }
 

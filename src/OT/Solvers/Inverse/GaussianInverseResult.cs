@@ -16,7 +16,7 @@ public sealed class GaussianInverseResult : SolverResult
     /// <summary>The gradient of L: observed less the plan's cross-covariance, row after row.</summary>
     public required ImmutableArray<double> Gradient { get; init; }
 
-    /// <summary>Largest distance of −<see cref="Gradient"/> from <c>λ ∂R(A)</c>, in units of the largest product of standard deviations.</summary>
+    /// <summary>Largest distance of −<see cref="Gradient"/> from <c>λ ∂R(A)</c>, each entry in units of its product of standard deviations.</summary>
     public required double KktResidual { get; init; }
 
     /// <summary>The least λ whose answer is 0.</summary>

@@ -14,7 +14,9 @@ internal static class Identifiability
     public static (ImmutableArray<int> Terms, Numerics.Matrix? Directions) Of(SampledModel model)
     {
         ImmutableArray<int> invisible = [.. Enumerable.Range(0, model.Count).Where(k => model.Deviations[k] == 0)];
-        double[][] directions = model.Gram is { } gram ? Dense(gram, model.Deviations) : Products(model);
+        double[][] directions = model.Features.Gram is { } gram
+            ? Dense(gram, model.Deviations)
+            : Products((ProductFeatures)model.Features);
         return (
             invisible,
             directions.Length == 0
@@ -23,78 +25,54 @@ internal static class Identifiability
         );
     }
 
-    static double[][] Dense(double[][] gram, double[] deviations)
-    {
-        int[] visible = [.. Enumerable.Range(0, gram.Length).Where(k => deviations[k] > 0)];
-        if (visible.Length == 0)
-            return [];
-        double[][] found = NullVectors(
-            Matrix<double>.Build.Dense(
-                visible.Length,
-                visible.Length,
-                (k, l) => gram[visible[k]][visible[l]] / deviations[visible[k]] / deviations[visible[l]]
-            )
-        );
-        // From correlations back to θ, and orthonormal again.
-        double[][] directions = Array.ConvertAll(
-            found,
-            vector =>
-            {
-                var theta = new double[gram.Length];
-                for (int k = 0; k < visible.Length; k++)
-                    theta[visible[k]] = vector[k] / deviations[visible[k]];
-                return theta;
-            }
-        );
-        return Orthonormal(directions);
-    }
+    static double[][] Dense(double[][] gram, double[] deviations) => Orthonormal(Split(deviations, (k, l) => gram[k][l]).Null);
 
     /// <summary>Of all products of coordinates: a null direction of either covariance, with any direction of the other.</summary>
-    static double[][] Products(SampledModel model)
+    static double[][] Products(ProductFeatures features)
     {
-        (Numerics.Matrix x, Numerics.Matrix y) = ((ProductFeatures)model.Features).Covariances();
-        (double[][] Null, double[][] Other) left = Split(x),
-            right = Split(y);
-        return
-        [
+        (Numerics.Matrix x, Numerics.Matrix y) = features.Covariances();
+        (double[][] Null, double[][] Other) left = Split(features.DeviationsX, (k, l) => x[k, l]),
+            right = Split(features.DeviationsY, (k, l) => y[k, l]);
+        return Orthonormal([
             .. left.Null.SelectMany(u => right.Null.Concat(right.Other).Select(v => Outer(u, v))),
             .. left.Other.SelectMany(u => right.Null.Select(v => Outer(u, v))),
-        ];
+        ]);
     }
 
-    static (double[][] Null, double[][] Other) Split(Numerics.Matrix covariance)
+    /// <summary>Eigenvectors of the correlations of what varies, in units of the parameter: those of eigenvalue 0, and the others.</summary>
+    static (double[][] Null, double[][] Other) Split(double[] deviations, Func<int, int, double> covariance)
     {
+        int[] visible = [.. Enumerable.Range(0, deviations.Length).Where(k => deviations[k] > 0)];
+        if (visible.Length == 0)
+            return ([], []);
         Evd<double> evd = Matrix<double>
-            .Build.DenseOfRowMajor(covariance.Rows, covariance.Columns, covariance.Values.ToArray())
+            .Build.Dense(
+                visible.Length,
+                visible.Length,
+                (k, l) => covariance(visible[k], visible[l]) / deviations[visible[k]] / deviations[visible[l]]
+            )
             .Evd(Symmetricity.Symmetric);
-        double largest = evd.EigenValues.Max(value => value.Real);
-        int[] all = [.. Enumerable.Range(0, covariance.Rows)];
-        bool IsNull(int k) => evd.EigenValues[k].Real <= Rounding * largest;
-        return (
-            [.. all.Where(IsNull).Select(k => evd.EigenVectors.Column(k).ToArray())],
-            [.. all.Where(k => !IsNull(k)).Select(k => evd.EigenVectors.Column(k).ToArray())]
-        );
+        double[] Direction(int vector)
+        {
+            var theta = new double[deviations.Length];
+            for (int k = 0; k < visible.Length; k++)
+                theta[visible[k]] = evd.EigenVectors[k, vector] / deviations[visible[k]];
+            return theta;
+        }
+        bool IsNull(int vector) => evd.EigenValues[vector].Real <= Rounding;
+        int[] all = [.. Enumerable.Range(0, visible.Length)];
+        return ([.. all.Where(IsNull).Select(Direction)], [.. all.Where(vector => !IsNull(vector)).Select(Direction)]);
     }
 
     static double[] Outer(double[] u, double[] v) => [.. u.SelectMany(x => v.Select(y => x * y))];
-
-    static double[][] NullVectors(Matrix<double> correlations)
-    {
-        Evd<double> evd = correlations.Evd(Symmetricity.Symmetric);
-        return
-        [
-            .. Enumerable
-                .Range(0, correlations.RowCount)
-                .Where(k => evd.EigenValues[k].Real <= Rounding)
-                .Select(k => evd.EigenVectors.Column(k).ToArray()),
-        ];
-    }
 
     static double[][] Orthonormal(double[][] rows)
     {
         if (rows.Length == 0)
             return [];
-        Matrix<double> q = Matrix<double>.Build.DenseOfRowArrays(rows).Transpose().QR(QRMethod.Thin).Q;
+        // In units of their largest entry: terms of very different sizes make very different rows.
+        double[][] scaled = Array.ConvertAll(rows, row => Array.ConvertAll(row, value => value / row.Max(Math.Abs)));
+        Matrix<double> q = Matrix<double>.Build.DenseOfRowArrays(scaled).Transpose().QR(QRMethod.Thin).Q;
         return [.. Enumerable.Range(0, rows.Length).Select(k => q.Column(k).ToArray())];
     }
 }

@@ -33,7 +33,7 @@ internal abstract class InverseModel
     /// <summary>Standard deviation of each term under a ⊗ b once its means are taken off; 0 where a term is a function of x plus one of y.</summary>
     public abstract double[] Deviations { get; }
 
-    /// <summary>How much of the L1 error of a plan a gradient can show.</summary>
+    /// <summary>How much of the L1 error of a plan a gradient can show, in deviations: the largest <c>max |c_k|</c> over its deviation.</summary>
     public abstract double Sensitivity { get; }
 
     /// <summary>What ran.</summary>

@@ -65,9 +65,10 @@ internal sealed partial class InverseRun
     double[] Metric()
     {
         var metric = new double[_space.Count];
+        double largest = _space.Scales.DefaultIfEmpty().Max();
         foreach (int[] block in _space.Blocks)
         {
-            double scale = _space.IsSeparable ? block.Max(k => _space.Scales[k]) : _unit;
+            double scale = _space.IsSeparable ? block.Max(k => _space.Scales[k]) : largest;
             foreach (int k in block)
                 metric[k] = scale > 0 ? 1 / (scale * scale) : 1;
         }

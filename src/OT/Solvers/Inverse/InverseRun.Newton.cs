@@ -131,13 +131,14 @@ internal sealed partial class InverseRun
         var violators = new List<(double By, int[] Block)>();
         foreach (int[] block in _space.Blocks)
         {
-            if (!block.Any(k => _space.Visible[k]))
+            double scale = _space.ScaleOf(block);
+            if (scale == 0)
                 continue;
             double by = _space.BlockResidual(at.T, at.Gradient, Scaled(lambda, _space.Weights[block[0]]), block);
             if (block.Any(k => at.T[k] != 0))
                 active.Add(block);
             else if (by > 0)
-                violators.Add((by, block));
+                violators.Add((by / scale, block));
         }
         int entering = Math.Max(FewTerms, active.Count);
         return

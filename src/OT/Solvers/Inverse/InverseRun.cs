@@ -37,7 +37,6 @@ internal sealed partial class InverseRun
     readonly bool _newton;
     readonly CancellationToken _cancellation;
     readonly Stopwatch _clock = Stopwatch.StartNew();
-    readonly double _unit;
     ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
     InversePoint? _last;
 
@@ -49,9 +48,6 @@ internal sealed partial class InverseRun
                 "Newton's method needs a penalty and a constraint that are sums over terms or groups: use InverseAlgorithm.ProximalGradient for nuclear norms and semidefinite parameters."
             );
         _newton = space.IsSeparable && options.Algorithm != InverseAlgorithm.ProximalGradient;
-        _unit = space.Count > 0 ? space.Scales.Max() : 0;
-        if (_unit == 0)
-            _unit = 1;
     }
 
     /// <summary>What ran.</summary>
@@ -100,7 +96,7 @@ internal sealed partial class InverseRun
 
     /// <summary>Marginal error that a step towards a relative residual may have.</summary>
     double InnerFor(double residual) =>
-        Math.Clamp(InnerShare * residual * _unit / Math.Max(_model.Sensitivity, _unit), FinestInner, CoarsestInner);
+        Math.Clamp(InnerShare * residual / Math.Max(_model.Sensitivity, 1), FinestInner, CoarsestInner);
 
     InversePoint? Evaluate(double[] t, double tolerance, double[] f, double[] g)
     {
@@ -112,7 +108,7 @@ internal sealed partial class InverseRun
 
     static double Scaled(double lambda, double penalty) => penalty == 0 ? 0 : lambda * penalty;
 
-    double Residual(InversePoint point, double lambda) => _space.Residual(point.T, point.Gradient, lambda) / _unit;
+    double Residual(InversePoint point, double lambda) => _space.Residual(point.T, point.Gradient, lambda);
 
     /// <summary>Differences of objectives below this are rounding, or the inner solve's.</summary>
     double Noise(InversePoint point, double lambda) =>

@@ -146,7 +146,7 @@ internal sealed class InverseSession : IDisposable
             Theta = [.. theta],
             LearnedCost = learned,
             Potentials = potentials,
-            Plan = new PotentialPlan(learned, a, b, potentials, Model.Epsilon),
+            Plan = Model.PlanOf(point.At),
             Epsilon = Model.Epsilon,
             Loss = point.At.Value,
             PenaltyValue = point.Penalty,

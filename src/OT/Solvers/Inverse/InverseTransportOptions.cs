@@ -2,7 +2,7 @@ namespace OT.Solvers.Inverse;
 
 /// <summary>Options of <see cref="InverseTransport"/>.</summary>
 /// <remarks>
-/// <see cref="SolverOptions.Tolerance"/> is the largest residual of the optimality conditions, in units of the largest standard deviation of a term under a ⊗ b; marginal errors of inner solves
+/// <see cref="SolverOptions.Tolerance"/> is the largest residual of the optimality conditions, each term in units of its standard deviation under a ⊗ b; marginal errors of inner solves
 /// are held a tenth below what it can see. <see cref="SolverOptions.MaxIterations"/> counts outer steps.
 /// </remarks>
 public sealed record InverseTransportOptions : SolverOptions

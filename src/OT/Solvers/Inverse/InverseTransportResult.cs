@@ -56,7 +56,7 @@ public sealed class InverseTransportResult : SolverResult
     /// <summary>The gradient of L in θ: what the plan misses of each observed mean, in the problem's convention.</summary>
     public required ImmutableArray<double> Gradient { get; init; }
 
-    /// <summary>Largest distance of −<see cref="Gradient"/> from <c>λ ∂R(θ)</c>, in units of the largest deviation of a term: the optimality certificate.</summary>
+    /// <summary>Largest distance of −<see cref="Gradient"/> from <c>λ ∂R(θ)</c>, each term in units of its standard deviation under a ⊗ b: the optimality certificate.</summary>
     public required double KktResidual { get; init; }
 
     /// <summary><c>−Gradient/λ</c>: at most 1 in size off the support, the sign of θ on it; empty where λ is 0.</summary>

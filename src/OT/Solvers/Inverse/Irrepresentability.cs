@@ -25,7 +25,7 @@ public sealed class Irrepresentability
     /// <summary>Whether the support is recoverable: <see cref="Margin"/> is positive and the support's terms are independent.</summary>
     public bool IsRecoverable => Margin > 0 && double.IsFinite(Condition);
 
-    /// <summary>Eigenvalues below this share of the largest are rounding.</summary>
+    /// <summary>Eigenvalues of H on the support, each term in units of its own, below this are rounding.</summary>
     const double Dependent = 1e-12;
 
     internal static Irrepresentability Of(InverseModel model, ParameterSpace space, double[] t, Evaluation at)
@@ -48,7 +48,15 @@ public sealed class Irrepresentability
             ];
             double largest = eigenvalues.Max(),
                 smallest = eigenvalues.Min();
-            condition = smallest > Dependent * largest ? largest / smallest : double.PositiveInfinity;
+            double[][] correlations =
+            [
+                .. h.Select((row, k) => row.Select((value, l) => value / Math.Sqrt(h[k][k]) / Math.Sqrt(h[l][l])).ToArray()),
+            ];
+            double independent = Matrix<double>
+                .Build.DenseOfRowArrays(correlations)
+                .Evd(Symmetricity.Symmetric)
+                .EigenValues.Min(value => value.Real);
+            condition = independent > Dependent && smallest > 0 ? largest / smallest : double.PositiveInfinity;
             double[] sign = space.Subgradient(t),
                 right = Array.ConvertAll(support, k => sign[k]);
             if (double.IsFinite(condition) && DenseCholesky.Solve(h, right))

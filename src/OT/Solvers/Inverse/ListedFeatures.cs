@@ -49,6 +49,19 @@ internal sealed class ListedFeatures : FeatureSet
                 + Math.Abs(TensorPrimitives.MaxMagnitude<double>(rowMeans))
                 + Math.Abs(TensorPrimitives.MaxMagnitude<double>(_columnMeans[k]));
         }
+        CheckSizes();
+        Gram = ProductGram(threads, cancellation);
+    }
+
+    /// <summary>A term that varies by less of its size, once its means are off, is its means and their rounding.</summary>
+    const double Rounding = 1e-12;
+
+    public override double[][] Gram { get; }
+
+    public override double Deviation(int term)
+    {
+        double deviation = Math.Sqrt(Gram[term][term]);
+        return deviation > Rounding * _raw[term] ? deviation : 0;
     }
 
     public override int BasisCount => Count;
@@ -71,7 +84,7 @@ internal sealed class ListedFeatures : FeatureSet
     public override ShiftedCost Cost(ReadOnlySpan<double> theta) =>
         new(new CentredSum(this, theta.ToArray()), new double[A.Count], new double[B.Count]);
 
-    public override double[][] ProductGram(int threads, CancellationToken cancellation)
+    double[][] ProductGram(int threads, CancellationToken cancellation)
     {
         int m = B.Count;
         double[] sums = RowReduction.Sum(

@@ -217,11 +217,12 @@ internal sealed class ParameterSpace
         double norm = Norm(t, block);
         double factor = norm > 0 ? Math.Max(0, 1 - (threshold * Weights[block[0]] / norm)) : 0;
         foreach (int k in block)
-            t[k] *= factor;
+            t[k] = factor == 0 ? 0 : t[k] * factor; // no negative zeros
     }
 
     /// <summary>
-    /// How far the gradient G is from allowing t: the largest distance of −G from λ ∂R(t), by block. Where that has no closed form, the gradient step's length over its step.
+    /// How far the gradient G is from allowing t: the largest distance of −G from λ ∂R(t), by block, in units of the block's largest deviation. Where that has no closed form, the gradient step's
+    /// length over its step, in units of the largest deviation of all.
     /// </summary>
     public double Residual(ReadOnlySpan<double> t, ReadOnlySpan<double> gradient, double lambda)
     {
@@ -235,12 +236,25 @@ internal sealed class ParameterSpace
             TensorPrimitives.MultiplyAdd(gradient, -step, t, moved);
             Proximal(moved, steps, lambda);
             TensorPrimitives.Subtract(moved, t, moved);
-            return Math.Abs(TensorPrimitives.MaxMagnitude<double>(moved)) / step;
+            return Math.Abs(TensorPrimitives.MaxMagnitude<double>(moved)) / step / (largest > 0 ? largest : 1);
         }
         double residual = 0;
         foreach (int[] block in Blocks)
-            residual = Math.Max(residual, BlockResidual(t, gradient, lambda * Weights[block[0]], block));
+        {
+            double scale = ScaleOf(block);
+            if (scale > 0)
+                residual = Math.Max(residual, BlockResidual(t, gradient, lambda * Weights[block[0]], block) / scale);
+        }
         return residual;
+    }
+
+    /// <summary>The largest deviation of a block's terms; 0 where none is visible.</summary>
+    public double ScaleOf(int[] block)
+    {
+        double largest = 0;
+        foreach (int k in block)
+            largest = Math.Max(largest, Scales[k]);
+        return largest;
     }
 
     /// <summary>The distance for one block; <paramref name="strength"/> is λ times its weight.</summary>

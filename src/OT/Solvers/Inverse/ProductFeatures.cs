@@ -12,6 +12,8 @@ internal sealed class ProductFeatures : FeatureSet
     readonly Matrix _x; // n × d, centred
     readonly Matrix _y; // d' × m, centred
     readonly double _scale;
+    readonly (double Raw, double Centred, double Deviation)[] _sizesX;
+    readonly (double Raw, double Centred, double Deviation)[] _sizesY;
 
     public ProductFeatures(ProductDictionary dictionary, Measure a, Measure b)
         : base(dictionary.Count, a, b)
@@ -20,7 +22,19 @@ internal sealed class ProductFeatures : FeatureSet
         _scale = dictionary.Squares ? -2 : 1;
         _x = Centred(dictionary.Source, a);
         _y = Centred(dictionary.Target, b).Transpose();
+        _sizesX = Sizes(dictionary.Source, _x.Transpose(), a);
+        _sizesY = Sizes(dictionary.Target, _y, b);
+        CheckSizes();
+        Gram = !dictionary.Squares && Count > LargestGram ? null : ProductGram();
     }
+
+    /// <summary>Terms above which the Gram matrix of products is kept as its two factors.</summary>
+    const int LargestGram = 600;
+
+    /// <summary>A coordinate that varies by less of its size is constant, and what varies is the rounding of its mean.</summary>
+    const double Rounding = 3.6e-15; // 32 · 2⁻⁵³
+
+    public override double[][]? Gram { get; }
 
     public override int BasisCount => _y.Rows;
 
@@ -34,20 +48,28 @@ internal sealed class ProductFeatures : FeatureSet
 
     public override (double Raw, double Centred) Magnitude(int term)
     {
-        double x = 0,
-            centred = 0;
-        for (int i = 0; i < _x.Rows; i++)
+        (double x, double centredX, _) = _sizesX[Source(term)];
+        (double y, double centredY, _) = _sizesY[Basis(term)];
+        return (Math.Abs(_scale) * x * y, Math.Abs(_scale) * centredX * centredY);
+    }
+
+    public override double Deviation(int term) =>
+        Math.Abs(_scale) * _sizesX[Source(term)].Deviation * _sizesY[Basis(term)].Deviation;
+
+    static (double Raw, double Centred, double Deviation)[] Sizes(Matrix points, Matrix centred, Measure weights)
+    {
+        var sizes = new (double, double, double)[centred.Rows];
+        var squares = new double[centred.Columns];
+        for (int k = 0; k < sizes.Length; k++)
         {
-            x = Math.Max(x, Math.Abs(_dictionary.Source[i, Source(term)]));
-            centred = Math.Max(centred, Math.Abs(_x[i, Source(term)]));
+            double raw = 0;
+            for (int i = 0; i < points.Rows; i++)
+                raw = Math.Max(raw, Math.Abs(points[i, k]));
+            TensorPrimitives.Multiply(centred.Row(k), centred.Row(k), squares);
+            double deviation = Math.Sqrt(Summation.Dot(weights.Weights, squares));
+            sizes[k] = (raw, Math.Abs(TensorPrimitives.MaxMagnitude(centred.Row(k))), deviation > Rounding * raw ? deviation : 0);
         }
-        double y = 0;
-        for (int j = 0; j < _y.Columns; j++)
-            y = Math.Max(y, Math.Abs(_dictionary.Target[j, Basis(term)]));
-        return (
-            Math.Abs(_scale) * x * y,
-            Math.Abs(_scale) * centred * Math.Abs(TensorPrimitives.MaxMagnitude(_y.Row(Basis(term))))
-        );
+        return sizes;
     }
 
     /// <summary><c>xᵀMy = |u − v|²/2 − |u|²/2 − |v|²/2</c> with <c>u = −s Mᵀx</c> and <c>v = y/s</c>: half squared distances of two clouds, which every back end streams.</summary>
@@ -96,7 +118,7 @@ internal sealed class ProductFeatures : FeatureSet
         return means;
     }
 
-    public override double[][] ProductGram(int threads, CancellationToken cancellation)
+    double[][] ProductGram()
     {
         (Matrix ca, Matrix cb) = Covariances();
         var gram = new double[Count][];
@@ -108,6 +130,12 @@ internal sealed class ProductFeatures : FeatureSet
         }
         return gram;
     }
+
+    /// <summary>Standard deviations of the coordinates of x.</summary>
+    public double[] DeviationsX => Array.ConvertAll(_sizesX, size => size.Deviation);
+
+    /// <summary>Standard deviations of the coordinates of y.</summary>
+    public double[] DeviationsY => Array.ConvertAll(_sizesY, size => size.Deviation);
 
     /// <summary>Covariances of x under a and of y under b: the Gram matrix of all products is their Kronecker product.</summary>
     public (Matrix X, Matrix Y) Covariances() => (Covariance(_x.Transpose(), A), Covariance(_y, B));

@@ -27,11 +27,8 @@ internal sealed class QuadraticStep
         (_space, _working, _h, _lambda) = (space, working, hessian, lambda);
         _t = Array.ConvertAll(working, k => t[k]);
         _gradient = Array.ConvertAll(working, k => gradient[k]);
-        double largest = 0;
         for (int k = 0; k < working.Length; k++)
-            largest = Math.Max(largest, hessian[k][k]);
-        for (int k = 0; k < working.Length; k++)
-            hessian[k][k] += Ridge * largest;
+            hessian[k][k] *= 1 + Ridge;
         _blocks =
         [
             .. space

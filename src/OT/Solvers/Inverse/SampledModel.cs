@@ -48,35 +48,20 @@ internal sealed class SampledModel : InverseModel
         Features = FeatureSet.Of(problem.Dictionary, A, B, backend.Threads, CancellationToken.None);
         _observed = Features.Means(observed.Masses);
         _constant = (Epsilon * Divergence(observed)) + FixedCost(observed.Masses);
-        Gram = Features is ProductFeatures { Count: > LargestGram }
-            ? null
-            : Features.ProductGram(backend.Threads, CancellationToken.None);
         Deviations = new double[Count];
         for (int k = 0; k < Count; k++)
         {
-            (double raw, double centred) = Features.Magnitude(k);
-            double deviation = Math.Sqrt(Math.Max(0, Gram is null ? ProductDeviation(k) : Gram[k][k]));
-            // Rounding of a term that its means explain.
-            Deviations[k] = deviation > InvisibleShare * raw ? deviation : 0;
+            Deviations[k] = Features.Deviation(k);
             if (Deviations[k] > 0)
-                Sensitivity = Math.Max(Sensitivity, centred);
+                Sensitivity = Math.Max(Sensitivity, Features.Magnitude(k).Centred / Deviations[k]);
         }
     }
-
-    /// <summary>Terms above which the Gram matrix of products is kept as its two factors.</summary>
-    public const int LargestGram = 600;
-
-    /// <summary>A term that varies by less of its size, once its means are off, is its means and rounding.</summary>
-    const double InvisibleShare = 1e-12;
 
     public Measure A { get; }
 
     public Measure B { get; }
 
     public FeatureSet Features { get; }
-
-    /// <summary>Gram matrix of the centred terms under a ⊗ b; null where it is too large.</summary>
-    public double[][]? Gram { get; }
 
     public override int Count => Features.Count;
 
@@ -89,14 +74,6 @@ internal sealed class SampledModel : InverseModel
     public override string Backend => _ran;
 
     string _ran = "";
-
-    double ProductDeviation(int term)
-    {
-        (Matrix x, Matrix y) = _covariances ??= ((ProductFeatures)Features).Covariances();
-        return x[term / y.Rows, term / y.Rows] * y[term % y.Rows, term % y.Rows];
-    }
-
-    (Matrix X, Matrix Y)? _covariances;
 
     public override Evaluation? Evaluate(double[] theta, double tolerance, double[] f, double[] g)
     {
@@ -412,6 +389,18 @@ internal sealed class SampledModel : InverseModel
             }
         }
         return sum.Value;
+    }
+
+    /// <summary>The plan at a parameter, over centred terms: large means in the terms as they were given would round it.</summary>
+    public PotentialPlan PlanOf(Evaluation at)
+    {
+        ShiftedCost cost = Features.Cost(at.Theta);
+        double[] f = [.. at.F],
+            g = [.. at.G];
+        TensorPrimitives.Add(f, cost.RowShift, f);
+        TensorPrimitives.Add(g, cost.ColumnShift, g);
+        Geometry whole = _fixed is null ? cost.Geometry : new CostSum((1, _fixed), (1, cost.Geometry));
+        return new PotentialPlan(whole, A, B, new Potentials(f, g), Epsilon);
     }
 
     /// <summary>Rows of a plan, on the caller's thread.</summary>

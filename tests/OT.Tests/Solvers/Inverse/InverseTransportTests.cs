@@ -514,6 +514,97 @@ public class InverseTransportTests
         Assert.Equal(1, other * size / one, 1e-8);
     }
 
+    [Fact]
+    public void Terms_of_very_different_sizes_are_all_fitted()
+    {
+        var drawn = new InverseCase(6, 5, 3, 2);
+        double[] sizes = [1e-6, 1e6, 1];
+        double[][,] tables = drawn.Tables();
+        InverseTransportResult plain = s_tight.Solve(drawn.Problem()),
+            mixed = s_tight.Solve(
+                new InverseProblem(
+                    CostDictionary.Of([
+                        .. sizes.Select((size, k) => (Geometry)new CostMatrix(Table(6, 5, (i, j) => size * tables[k][i, j]))),
+                    ]),
+                    ObservedCoupling.Of(Matrix.From(drawn.Observed()))
+                )
+                {
+                    Epsilon = drawn.Epsilon,
+                }
+            );
+        Approx.Equal(plain.Theta.AsSpan(), [.. mixed.Theta.Select((value, k) => value * sizes[k])], 1e-8, "theta");
+    }
+
+    [Theory]
+    [InlineData(1e160)]
+    [InlineData(1e-160)]
+    public void Terms_whose_squares_are_no_doubles_are_refused(double size)
+    {
+        var term = new CostMatrix(
+            new double[,]
+            {
+                { 0, size },
+                { size, 0 },
+            }
+        );
+        ArgumentException thrown = Assert.Throws<ArgumentException>(() =>
+            s_tight.Solve(new InverseProblem(CostDictionary.Of(term), ObservedCoupling.OfPairs(2)) { Lambda = 1 })
+        );
+        Assert.Contains("Term 0", thrown.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Points far away from the origin: what a shift of x or of y adds to the terms is a function of the other.</summary>
+    [Theory]
+    [InlineData(1e3)]
+    [InlineData(1e7)]
+    public void Where_the_origin_lies_does_not_matter(double offset)
+    {
+        (Matrix x, Matrix y) = InverseCase.Pairs(40, new Matrix(2, 2, [-0.8, 0.3, 0, -0.5]), 1, 3);
+        Matrix Moved(Matrix points, double by) =>
+            new(points.Rows, points.Columns, [.. points.Values.ToArray().Select(v => v + by)]);
+        InverseTransportResult home = s_tight.Solve(InverseProblem.FromPairs(x, y) with { Lambda = 0.05 }),
+            away = s_tight.Solve(InverseProblem.FromPairs(Moved(x, offset), Moved(y, -offset)) with { Lambda = 0.05 });
+        // Coordinates are rounded to 2⁻⁵³ of the offset.
+        double rounding = 1e-14 * offset;
+        Approx.Equal(home.Theta.AsSpan(), away.Theta.AsSpan(), 1e-8 + rounding, "theta");
+        Assert.Equal(home.LambdaMax, away.LambdaMax, 1e-9 + rounding);
+        Approx.AtMost(Approx.PlanDistance(home.Plan, away.Plan), 1e-8 + (10 * rounding), "plans");
+        Assert.Empty(away.InvisibleTerms);
+    }
+
+    /// <summary>Coordinates that depend on each other, or are constant, in a parameter too large for one Gram matrix.</summary>
+    [Fact]
+    public void Null_spaces_of_large_bilinear_parameters_are_found_by_their_factors()
+    {
+        const int d = 26;
+        Matrix z = InverseCase.Normal(60, d, 1),
+            y = InverseCase.Normal(60, d, 2);
+        double[] values = z.Values.ToArray();
+        for (int i = 0; i < 60; i++)
+        {
+            values[i * d] = 7; // constant
+            values[(i * d) + 1] = (2 * values[(i * d) + 2]) - values[(i * d) + 3];
+        }
+        InverseTransportResult result = new InverseTransport().Solve(
+            InverseProblem.FromPairs(new Matrix(60, d, values), y) with
+            {
+                Lambda = 10,
+            }
+        );
+        Assert.Equal(Enumerable.Range(0, d), result.InvisibleTerms);
+        Assert.Equal(d, result.NullSpace!.Rows);
+        for (int r = 0; r < d; r++)
+        {
+            double[] row = result.NullSpace.Row(r).ToArray();
+            for (int b = 0; b < d; b++)
+            {
+                // x_1 = 2 x_2 − x_3: along (1, −2, 1) the cost does not change.
+                Assert.Equal(-2 * row[d + b], row[(2 * d) + b], 1e-9);
+                Assert.Equal(row[d + b], row[(3 * d) + b], 1e-9);
+            }
+        }
+    }
+
     static double[,] Table(int n, int m, Func<int, int, double> value)
     {
         var table = new double[n, m];
