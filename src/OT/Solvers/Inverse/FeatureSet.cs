@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using OT.Backends;
 using OT.Geometries;
 using OT.Numerics;
@@ -45,8 +44,8 @@ internal abstract class FeatureSet(int count, Measure a, Measure b)
     /// <summary><c>Σ_k θ_k c_k</c>.</summary>
     public abstract ShiftedCost Cost(ReadOnlySpan<double> theta);
 
-    /// <summary><c>⟨c_k, P⟩</c> for all terms by an operator's products, with P's row sums; null where rows of P are needed.</summary>
-    public virtual double[]? Means(ICostOperator op, in GibbsPlan plan, Span<double> rowSums) => null;
+    /// <summary><c>⟨c_k, P⟩</c> for all terms and P's row sums, by an operator's products; null where rows of P are needed.</summary>
+    public virtual (double[] Means, double[] RowSums)? Means(ICostOperator op, in GibbsPlan plan) => null;
 
     /// <summary><c>Σ_ij a_i b_j c_k c_l</c>: p × p; null where it is too large and known by its factors.</summary>
     public abstract double[][]? Gram { get; }
@@ -74,32 +73,6 @@ internal abstract class FeatureSet(int count, Measure a, Measure b)
                 means[k].Add(Coefficient(i, k) * sums[Basis(k)]);
         }
         return Array.ConvertAll(means, sum => sum.Value);
-    }
-
-    /// <summary>Adds <c>Σ_j weights_j c_k(row, j)</c> to every mean.</summary>
-    public void AddMeans(int row, ReadOnlySpan<double> weights, Span<double> scratch, Span<double> dots, Span<double> means)
-    {
-        for (int q = 0; q < BasisCount; q++)
-            dots[q] = TensorPrimitives.Dot(weights, BasisRow(q, row, scratch));
-        for (int k = 0; k < Count; k++)
-            means[k] += Coefficient(row, k) * dots[Basis(k)];
-    }
-
-    /// <summary>One row of <c>Σ_k v_k c_k</c>.</summary>
-    public void CombinedRow(int row, ReadOnlySpan<double> v, Span<double> scratch, Span<double> factors, Span<double> result)
-    {
-        factors[..BasisCount].Clear();
-        for (int k = 0; k < Count; k++)
-        {
-            if (v[k] != 0)
-                factors[Basis(k)] += v[k] * Coefficient(row, k);
-        }
-        result.Clear();
-        for (int q = 0; q < BasisCount; q++)
-        {
-            if (factors[q] != 0)
-                TensorPrimitives.MultiplyAdd(BasisRow(q, row, scratch), factors[q], result, result);
-        }
     }
 
     /// <summary>Refuses terms whose squares leave the range of doubles.</summary>

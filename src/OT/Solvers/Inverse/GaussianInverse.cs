@@ -73,10 +73,11 @@ public static class GaussianInverse
         ParameterSpace space = Space(model, source, target, penalty, constraint);
         using CancellationTokenSource limit = options.Limit(CancellationToken.None);
         var run = new InverseRun(model, space, options, limit.Token);
-        double largest = run.LargestLambda();
+        double largest = double.NaN;
         InverseOutcome outcome;
         try
         {
+            largest = run.LargestLambda();
             outcome = run.Solve(lambda);
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested)

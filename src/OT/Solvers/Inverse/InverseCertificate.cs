@@ -87,20 +87,7 @@ public sealed class InverseCertificate
     /// <summary><c>⟨c_k, P̂ − P⟩</c>.</summary>
     static double[] Missed(InverseTransportResult result, TransportPlan plan, FeatureSet features, int threads)
     {
-        int m = plan.Columns,
-            q = features.BasisCount;
-        double[] means = RowReduction.Sum(
-            plan.Rows,
-            features.Count,
-            (2 * m) + q,
-            threads,
-            (i, scratch, sum) =>
-            {
-                plan.Row(i, scratch[..m]);
-                features.AddMeans(i, scratch[..m], scratch.Slice(m, m), scratch.Slice(2 * m, q), sum);
-            },
-            default
-        );
+        double[] means = new PlanMoments(features, plan, threads, CancellationToken.None).Means().Means;
         double[] missed = features.Means(result.Problem.Observed.Masses);
         TensorPrimitives.Subtract(missed, means, missed);
         return missed;

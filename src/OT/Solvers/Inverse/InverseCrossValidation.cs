@@ -8,7 +8,7 @@ public sealed class InverseCrossValidation
     /// <summary>λ, from large to small.</summary>
     public required ImmutableArray<double> Lambdas { get; init; }
 
-    /// <summary>Mean loss of the held-out pairs at each λ; NaN where the time limit came first.</summary>
+    /// <summary>Mean loss of the held-out pairs at each λ.</summary>
     public required ImmutableArray<double> Losses { get; init; }
 
     /// <summary>Standard error of each mean over the folds.</summary>

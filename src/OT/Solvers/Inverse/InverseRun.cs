@@ -62,34 +62,24 @@ internal sealed partial class InverseRun
         InversePoint at =
             (_last is { } last && t.AsSpan().SequenceEqual(last.T) ? last : null)
             ?? Evaluate(t, CoarsestInner, [], [])
-            ?? Evaluate(new double[_space.Count], CoarsestInner, [], [])
-            ?? throw new ArgumentException("Epsilon is too small for the fixed cost: doubles do not resolve it.");
+            ?? At(new double[_space.Count], CoarsestInner);
         _current = (at, 0, Residual(at, lambda));
         InverseOutcome outcome = _newton ? Newton(at, lambda) : Gradient(at, lambda);
         _last = outcome.Point;
         return outcome;
     }
 
-    /// <summary>The least λ whose answer is 0 where terms are penalised: the dual norm of the gradient with these at 0.</summary>
+    /// <summary>The least λ whose answer is 0 where terms are penalised: the dual norm of the gradient with these at 0. Asked before anything else.</summary>
     public double LargestLambda()
     {
-        if (_last is null || _space.HasFree || _last.T.AsSpan().ContainsAnyExcept(0.0))
-            Solve(_space.HasFree ? double.MaxValue / 16 : 0, new double[_space.Count], justLook: !_space.HasFree);
-        InversePoint zero = _last!;
-        if (zero.At.Tolerance > Final)
-            _last = zero = Evaluate(zero.T, Final, zero.At.F, zero.At.G) ?? zero;
-        return _space.DualNorm(zero.Gradient);
+        var zero = new double[_space.Count];
+        _last = _space.HasFree ? Solve(double.MaxValue / 16, zero).Point : At(zero, Final);
+        return _space.DualNorm(_last.Gradient);
     }
 
-    void Solve(double lambda, double[] start, bool justLook)
-    {
-        if (!justLook)
-            Solve(lambda, start);
-        else
-            _last =
-                Evaluate(start, Final, [], [])
-                ?? throw new ArgumentException("Epsilon is too small for the fixed cost: doubles do not resolve it.");
-    }
+    InversePoint At(double[] t, double tolerance) =>
+        Evaluate(t, tolerance, [], [])
+        ?? throw new ArgumentException("Epsilon is too small for the fixed cost: doubles do not resolve it.");
 
     /// <summary>Marginal error below which the tolerance sees nothing.</summary>
     double Final => InnerFor(_options.Tolerance);

@@ -13,7 +13,7 @@ public sealed partial class InverseTransport
     /// <param name="lambdas">λ, 0 or more. When empty, 30 from λ_max of all pairs down to a thousandth of it.</param>
     /// <param name="folds">Parts that are held out in turn, 2 to the number of pairs; 5 by default.</param>
     /// <param name="seed">Seed of the parts.</param>
-    /// <param name="cancellation">Stops with an exception: half a table chooses nothing.</param>
+    /// <param name="cancellation">Stops with an exception: half a table chooses nothing, and no time limit cuts it short.</param>
     /// <exception cref="ArgumentException">A λ is negative or not finite, or the coupling was not observed as pairs.</exception>
     /// <exception cref="ArgumentOutOfRangeException">Too few or too many folds.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -39,20 +39,18 @@ public sealed partial class InverseTransport
         {
             (int Source, int Target)[] held = [.. order.Where((_, at) => at % folds == fold).Select(k => pairs[k])],
                 kept = [.. order.Where((_, at) => at % folds != fold).Select(k => pairs[k])];
-            using var test = new InverseSession(Part(problem, held), _options, backend, cancellation);
-            using var session = new InverseSession(Part(problem, kept), _options, backend, cancellation);
+            using var test = new InverseSession(Part(problem, held), WithoutLimit, backend, cancellation);
+            using var session = new InverseSession(Part(problem, kept), WithoutLimit, backend, cancellation);
             ImmutableArray<InverseTransportResult> path = session.Path(spread);
             cancellation.ThrowIfCancellationRequested();
             for (int k = 0; k < path.Length; k++)
                 losses[k][fold] = test.At([.. path[k].Theta]).Value;
-            for (int k = path.Length; k < spread.Length; k++)
-                losses[k][fold] = double.NaN; // the time limit came first
         }
         double[] means = Array.ConvertAll(losses, row => row.Average()),
             errors = Array.ConvertAll(losses, row => StandardError(row));
         int best = 0;
         for (int k = 1; k < means.Length; k++)
-            best = means[k] < means[best] || double.IsNaN(means[best]) ? k : best;
+            best = means[k] < means[best] ? k : best;
         int sparse = Array.FindIndex(means, mean => mean <= means[best] + errors[best]);
         return new InverseCrossValidation
         {
@@ -70,7 +68,7 @@ public sealed partial class InverseTransport
     /// <param name="lambdas">λ, 0 or more. When empty, 30 from λ_max of all pairs down to a thousandth of it.</param>
     /// <param name="draws">Halves that are drawn, positive; 50 by default.</param>
     /// <param name="seed">Seed of the draws.</param>
-    /// <param name="cancellation">Stops with an exception.</param>
+    /// <param name="cancellation">Stops with an exception; no time limit cuts the draws short.</param>
     /// <exception cref="ArgumentException">A λ is negative or not finite, or the coupling was not observed as pairs.</exception>
     /// <exception cref="ArgumentOutOfRangeException">No draw.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -97,7 +95,7 @@ public sealed partial class InverseTransport
             [
                 .. random.NextPermutation(pairs.Length)[..(pairs.Length / 2)].Select(k => pairs[k]),
             ];
-            using var session = new InverseSession(Part(problem, half), _options, backend, cancellation);
+            using var session = new InverseSession(Part(problem, half), WithoutLimit, backend, cancellation);
             ImmutableArray<InverseTransportResult> path = session.Path(spread);
             cancellation.ThrowIfCancellationRequested();
             for (int k = 0; k < path.Length; k++)
@@ -109,11 +107,13 @@ public sealed partial class InverseTransport
         return new InverseStability { Lambdas = [.. spread], Frequencies = Matrix.From(chosen) };
     }
 
+    InverseTransportOptions WithoutLimit => _options with { TimeLimit = Timeout.InfiniteTimeSpan };
+
     double[] Lambdas(InverseProblem problem, double[] asked, IBackend backend, CancellationToken cancellation)
     {
         if (asked.Length > 0)
             return [.. asked.OrderDescending()];
-        using var session = new InverseSession(problem, _options, backend, cancellation);
+        using var session = new InverseSession(problem, WithoutLimit, backend, cancellation);
         return Spread(session.LambdaMax());
     }
 

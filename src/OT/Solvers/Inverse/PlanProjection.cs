@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using OT.Backends;
 using OT.Numerics;
+using OT.Results;
 
 namespace OT.Solvers.Inverse;
 
@@ -14,8 +15,7 @@ internal sealed class PlanProjection
     const int MaxIterations = 2000;
 
     readonly ICostOperator _op;
-    readonly double[] _f;
-    readonly double[] _g;
+    readonly Potentials _potentials;
     readonly double[] _logA;
     readonly double[] _logB;
     readonly double _epsilon;
@@ -25,27 +25,26 @@ internal sealed class PlanProjection
 
     public PlanProjection(
         ICostOperator op,
-        double[] f,
-        double[] g,
+        Potentials potentials,
         double[] logA,
         double[] logB,
         double epsilon,
         CancellationToken cancellation
     )
     {
-        (_op, _f, _g, _logA, _logB, _epsilon, _cancellation) = (op, f, g, logA, logB, epsilon, cancellation);
-        (_rows, _columns) = (new double[f.Length], new double[g.Length]);
-        var ones = new double[Math.Max(f.Length, g.Length)];
+        (_op, _potentials, _logA, _logB, _epsilon, _cancellation) = (op, potentials, logA, logB, epsilon, cancellation);
+        (_rows, _columns) = (new double[logA.Length], new double[logB.Length]);
+        var ones = new double[Math.Max(logA.Length, logB.Length)];
         Array.Fill(ones, 1);
-        Multiply(ones.AsSpan(0, g.Length), _rows, transpose: false);
-        Multiply(ones.AsSpan(0, f.Length), _columns, transpose: true);
+        Multiply(ones.AsSpan(0, logB.Length), _rows, transpose: false);
+        Multiply(ones.AsSpan(0, logA.Length), _columns, transpose: true);
     }
 
     /// <summary>Solves <paramref name="count"/> systems, their sides one after another, to a residual relative to the right-hand side.</summary>
     public (double[] U, double[] V) Solve(double[] r, double[] s, int count, double tolerance)
     {
-        int n = _f.Length,
-            m = _g.Length;
+        int n = _rows.Length,
+            m = _columns.Length;
         double[] u = new double[count * n],
             residual = new double[count * n],
             scaled = new double[count * m],
@@ -65,10 +64,10 @@ internal sealed class PlanProjection
     /// <summary>Conjugate gradients for systems that share their products; one that is solved stands still.</summary>
     void Iterate(double[] u, double[] residual, int count, double tolerance)
     {
-        int n = _f.Length;
+        int n = _rows.Length;
         double[] direction = new double[count * n],
             image = new double[count * n],
-            between = new double[count * _g.Length],
+            between = new double[count * _columns.Length],
             slopes = new double[count],
             start = new double[count];
         var open = new bool[count];
@@ -146,8 +145,8 @@ internal sealed class PlanProjection
     {
         var plan = new GibbsPlan
         {
-            F = _f,
-            G = _g,
+            F = _potentials.F,
+            G = _potentials.G,
             LogA = _logA,
             LogB = _logB,
             Epsilon = _epsilon,

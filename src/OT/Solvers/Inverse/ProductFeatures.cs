@@ -100,7 +100,7 @@ internal sealed class ProductFeatures : FeatureSet
         return new ShiftedCost(new PointCloud(u, v, GroundCost.HalfSquaredEuclidean), HalfSquares(u), HalfSquares(v));
     }
 
-    public override double[] Means(ICostOperator op, in GibbsPlan plan, Span<double> rowSums)
+    public override (double[] Means, double[] RowSums)? Means(ICostOperator op, in GibbsPlan plan)
     {
         int n = _x.Rows,
             m = _y.Columns,
@@ -110,12 +110,11 @@ internal sealed class ProductFeatures : FeatureSet
         vectors.AsSpan(e * m).Fill(1);
         var products = new double[(e + 1) * n];
         op.ApplyPlan(plan, vectors, products);
-        products.AsSpan(e * n).CopyTo(rowSums);
         Matrix sums = Products.TimesTransposed(_x.Transpose(), new Matrix(e, n, products[..(e * n)]));
         var means = new double[Count];
         for (int k = 0; k < Count; k++)
             means[k] = _scale * sums[Source(k), Basis(k)];
-        return means;
+        return (means, products[(e * n)..]);
     }
 
     double[][] ProductGram()

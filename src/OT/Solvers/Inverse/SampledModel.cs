@@ -97,13 +97,14 @@ internal sealed class SampledModel : InverseModel
         else
             (startF, startG) = Inner(prepared, tolerance, f.Length > 0 ? new Potentials(startF, startG) : null);
 
-        var rowSums = new double[A.Count];
         GibbsPlan plan = Plan(startF, startG);
-        double[] means = Features.Means(op, plan, rowSums) ?? MeansByRows(prepared, startF, startG, rowSums);
-        if (op.Interrupted)
-            throw new OperationCanceledException(_cancellation);
+        (double[] means, double[] rowSums) =
+            Features.Means(op, plan)
+            ?? Moments(new PotentialPlan(prepared, A, B, new Potentials(startF, startG), Epsilon)).Means();
         var columnSums = new double[B.Count];
         op.ApplyPlan(plan, Ones(A.Count), columnSums, transpose: true);
+        if (op.Interrupted)
+            throw new OperationCanceledException(_cancellation);
         double error = Summation.L1Distance(rowSums, A.Weights) + Summation.L1Distance(columnSums, B.Weights);
         TensorPrimitives.Subtract(startF, cost.RowShift, startF);
         TensorPrimitives.Subtract(startG, cost.ColumnShift, startG);
@@ -152,162 +153,60 @@ internal sealed class SampledModel : InverseModel
 
     public override HessianBlock Hessian(Evaluation at, int[] terms, double tolerance)
     {
-        PlanRows rows = Rows(at);
+        (Geometry prepared, Potentials potentials) = Prepared(at);
         int count = terms.Length,
             n = A.Count,
             m = B.Count;
-        int[] bases = [.. terms.Select(Features.Basis).Distinct().Order()];
-        int[] place = [.. terms.Select(k => Array.BinarySearch(bases, Features.Basis(k)))];
-        int q = bases.Length;
-        var r = new double[count * n];
-        double[] sums = RowReduction.Sum(
-            n,
-            (count * count) + (count * m),
-            (q + 3) * m + (q * q) + count,
-            _backend.Threads,
-            (i, scratch, sum) =>
-            {
-                if (A.Weights[i] == 0)
-                    return;
-                Span<double> masses = scratch.Slice(q * m, m),
-                    weighted = scratch.Slice((q + 1) * m, m),
-                    room = scratch.Slice((q + 2) * m, m),
-                    products = scratch.Slice((q + 3) * m, q * q),
-                    factors = scratch.Slice(((q + 3) * m) + (q * q), count),
-                    gram = sum[..(count * count)];
-                rows.Fill(i, masses);
-                for (int x = 0; x < q; x++)
-                {
-                    Span<double> basis = scratch.Slice(x * m, m);
-                    Features.BasisRow(bases[x], i, room).CopyTo(basis);
-                    TensorPrimitives.Multiply(basis, masses, weighted);
-                    for (int y = 0; y <= x; y++)
-                        products[(x * q) + y] = products[(y * q) + x] = TensorPrimitives.Dot<double>(
-                            weighted,
-                            scratch.Slice(y * m, m)
-                        );
-                    double total = TensorPrimitives.Sum<double>(weighted);
-                    for (int k = 0; k < count; k++)
-                    {
-                        if (place[k] != x)
-                            continue;
-                        factors[k] = Features.Coefficient(i, terms[k]);
-                        r[(k * n) + i] = factors[k] * total;
-                        Span<double> column = sum.Slice((count * count) + (k * m), m);
-                        TensorPrimitives.MultiplyAdd(weighted, factors[k], column, column);
-                    }
-                }
-                for (int k = 0; k < count; k++)
-                {
-                    for (int l = 0; l <= k; l++)
-                        gram[(k * count) + l] += factors[k] * factors[l] * products[(place[k] * q) + place[l]];
-                }
-            },
-            _cancellation
-        );
-        double[] s = sums[(count * count)..];
-        (double[] u, double[] v) = Project(rows, r, s, count, tolerance);
-        var block = new HessianBlock(new double[count][], new double[count][], new double[count][]);
+        TermSums sums = Moments(new PotentialPlan(prepared, A, B, potentials, Epsilon)).Sums(terms);
+        (double[] u, double[] v) = Project(prepared, potentials, sums.Rows, sums.Columns, count, tolerance);
+        var values = new double[count][];
         for (int k = 0; k < count; k++)
-        {
-            block.Values[k] = new double[count];
-            (block.U[k], block.V[k]) = (u[(k * n)..((k + 1) * n)], v[(k * m)..((k + 1) * m)]);
-        }
+            values[k] = new double[count];
         for (int k = 0; k < count; k++)
         {
             for (int l = 0; l <= k; l++)
             {
                 // ⟨c_k, c_l⟩ less the part that u(x) + v(y) explains, by the mean of both orders.
                 double explained = (Explained(k, l) + Explained(l, k)) / 2;
-                block.Values[k][l] = block.Values[l][k] = (sums[(k * count) + l] - explained) / Epsilon;
+                values[k][l] = values[l][k] = (sums.Products[(k * count) + l] - explained) / Epsilon;
             }
         }
-        return block;
+        return new HessianBlock(
+            values,
+            [.. Enumerable.Range(0, count).Select(k => u[(k * n)..((k + 1) * n)])],
+            [.. Enumerable.Range(0, count).Select(k => v[(k * m)..((k + 1) * m)])]
+        );
 
         double Explained(int k, int l) =>
-            TensorPrimitives.Dot<double>(block.U[k], r.AsSpan(l * n, n))
-            + TensorPrimitives.Dot<double>(block.V[k], s.AsSpan(l * m, m));
+            TensorPrimitives.Dot<double>(u.AsSpan(k * n, n), sums.Rows.AsSpan(l * n, n))
+            + TensorPrimitives.Dot<double>(v.AsSpan(k * m, m), sums.Columns.AsSpan(l * m, m));
     }
 
-    public override double[] HessianTimes(Evaluation at, double[] direction)
+    public override double[] HessianTimes(Evaluation at, double[] v)
     {
-        PlanRows rows = Rows(at);
-        int n = A.Count,
-            m = B.Count,
-            q = Features.BasisCount;
-        var r = new double[n];
-        double[] s = RowReduction.Sum(
-            n,
-            m,
-            (3 * m) + q,
-            _backend.Threads,
-            (i, scratch, sum) =>
-            {
-                Span<double> cost = Weighted(i, scratch);
-                r[i] = TensorPrimitives.Sum<double>(cost);
-                TensorPrimitives.Add(sum, cost, sum);
-            },
-            _cancellation
-        );
-        (double[] u, double[] v) = Project(rows, r, s, 1, ExactSystems);
-        double[] result = RowReduction.Sum(
-            n,
-            Count,
-            (3 * m) + (2 * q),
-            _backend.Threads,
-            (i, scratch, sum) =>
-            {
-                // P ∘ (c − u − v)
-                Span<double> rest = Weighted(i, scratch),
-                    masses = scratch.Slice(m, m);
-                TensorPrimitives.MultiplyAdd(masses, -u[i], rest, rest);
-                TensorPrimitives.Multiply(masses, v, masses);
-                TensorPrimitives.Subtract(rest, masses, rest);
-                Features.AddMeans(i, rest, scratch.Slice(2 * m, m), scratch.Slice((3 * m) + q, q), sum);
-            },
-            _cancellation
-        );
+        (Geometry prepared, Potentials potentials) = Prepared(at);
+        PlanMoments moments = Moments(new PotentialPlan(prepared, A, B, potentials, Epsilon));
+        (double[] rows, double[] columns) = moments.Sums(v);
+        (double[] f, double[] g) = Project(prepared, potentials, rows, columns, 1, ExactSystems);
+        double[] result = moments.MeansOfRest(v, f, g);
         TensorPrimitives.Divide(result, Epsilon, result);
         return result;
-
-        // P ∘ c of the direction in the first m numbers, P in the next.
-        Span<double> Weighted(int i, Span<double> scratch)
-        {
-            Span<double> cost = scratch[..m],
-                masses = scratch.Slice(m, m);
-            rows.Fill(i, masses);
-            Features.CombinedRow(i, direction, scratch.Slice(2 * m, m), scratch.Slice(3 * m, q), cost);
-            TensorPrimitives.Multiply(cost, masses, cost);
-            return cost;
-        }
     }
 
-    (double[] U, double[] V) Project(PlanRows rows, double[] r, double[] s, int count, double tolerance)
-    {
-        using ICostOperator op = _backend.Bind(rows.Costs, Precision.Float64, _cancellation);
-        var projection = new PlanProjection(op, rows.F, rows.G, _logA, _logB, Epsilon, _cancellation);
-        return projection.Solve(r, s, count, tolerance);
-    }
+    PlanMoments Moments(TransportPlan plan) => new(Features, plan, _backend.Threads, _cancellation);
 
-    double[] MeansByRows(Geometry prepared, double[] f, double[] g, double[] rowSums)
+    (double[] U, double[] V) Project(
+        Geometry prepared,
+        Potentials potentials,
+        double[] rows,
+        double[] columns,
+        int count,
+        double tolerance
+    )
     {
-        var rows = new PlanRows(prepared, this, f, g);
-        int m = B.Count,
-            q = Features.BasisCount;
-        return RowReduction.Sum(
-            A.Count,
-            Count,
-            (2 * m) + q,
-            _backend.Threads,
-            (i, scratch, sum) =>
-            {
-                Span<double> masses = scratch[..m];
-                rows.Fill(i, masses);
-                rowSums[i] = TensorPrimitives.Sum<double>(masses);
-                Features.AddMeans(i, masses, scratch.Slice(m, m), scratch.Slice(2 * m, q), sum);
-            },
-            _cancellation
-        );
+        using ICostOperator op = _backend.Bind(prepared, Precision.Float64, _cancellation);
+        var projection = new PlanProjection(op, potentials, _logA, _logB, Epsilon, _cancellation);
+        return projection.Solve(rows, columns, count, tolerance);
     }
 
     (ShiftedCost Cost, Geometry Prepared) Bound(double[] theta)
@@ -315,20 +214,34 @@ internal sealed class SampledModel : InverseModel
         if (_last is { } last && last.Theta.AsSpan().SequenceEqual(theta))
             return (last.Cost, last.Prepared);
         ShiftedCost cost = Features.Cost(theta);
-        Geometry whole = _fixed is null ? cost.Geometry : new CostSum((1, _fixed), (1, cost.Geometry));
-        Geometry prepared = _backend.Prepare(whole);
+        Geometry prepared = _backend.Prepare(WithFixed(cost));
         _last = (theta, cost, prepared);
         return (cost, prepared);
     }
 
-    PlanRows Rows(Evaluation at)
+    Geometry WithFixed(ShiftedCost cost) => _fixed is null ? cost.Geometry : new CostSum((1, _fixed), (1, cost.Geometry));
+
+    /// <summary>The cost that a back end streams, and the potentials for it.</summary>
+    (Geometry Prepared, Potentials Potentials) Prepared(Evaluation at)
     {
         (ShiftedCost cost, Geometry prepared) = Bound(at.Theta);
+        return (prepared, Shifted(at, cost));
+    }
+
+    static Potentials Shifted(Evaluation at, ShiftedCost cost)
+    {
         double[] f = [.. at.F],
             g = [.. at.G];
         TensorPrimitives.Add(f, cost.RowShift, f);
         TensorPrimitives.Add(g, cost.ColumnShift, g);
-        return new PlanRows(prepared, this, f, g);
+        return new Potentials(f, g);
+    }
+
+    /// <summary>The plan at a parameter, over centred terms: large means in the terms as they were given would round it.</summary>
+    public PotentialPlan PlanOf(Evaluation at)
+    {
+        ShiftedCost cost = Features.Cost(at.Theta);
+        return new PotentialPlan(WithFixed(cost), A, B, Shifted(at, cost), Epsilon);
     }
 
     GibbsPlan Plan(double[] f, double[] g) =>
@@ -389,31 +302,5 @@ internal sealed class SampledModel : InverseModel
             }
         }
         return sum.Value;
-    }
-
-    /// <summary>The plan at a parameter, over centred terms: large means in the terms as they were given would round it.</summary>
-    public PotentialPlan PlanOf(Evaluation at)
-    {
-        ShiftedCost cost = Features.Cost(at.Theta);
-        double[] f = [.. at.F],
-            g = [.. at.G];
-        TensorPrimitives.Add(f, cost.RowShift, f);
-        TensorPrimitives.Add(g, cost.ColumnShift, g);
-        Geometry whole = _fixed is null ? cost.Geometry : new CostSum((1, _fixed), (1, cost.Geometry));
-        return new PotentialPlan(whole, A, B, new Potentials(f, g), Epsilon);
-    }
-
-    /// <summary>Rows of a plan, on the caller's thread.</summary>
-    sealed class PlanRows(Geometry costs, SampledModel model, double[] f, double[] g)
-    {
-        readonly PotentialPlan _plan = new(costs, model.A, model.B, new Potentials(f, g), model.Epsilon);
-
-        public Geometry Costs => costs;
-
-        public double[] F => f;
-
-        public double[] G => g;
-
-        public void Fill(int row, Span<double> masses) => _plan.Row(row, masses);
     }
 }
