@@ -28,7 +28,7 @@ internal sealed partial class InverseRun
             }
             Note(residual, iteration);
             if (residual <= _options.Tolerance)
-                return Ended(at, SolverStatus.Converged, iteration, residual);
+                return Settled(at, iteration, residual);
             if (iteration >= _options.MaxIterations)
                 return Ended(at, SolverStatus.IterationLimit, iteration, residual);
             _cancellation.ThrowIfCancellationRequested();

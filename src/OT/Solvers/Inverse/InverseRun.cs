@@ -116,6 +116,20 @@ internal sealed partial class InverseRun
     InverseOutcome Ended(InversePoint point, SolverStatus status, int iterations, double residual, string message = "") =>
         new(point, status, iterations, _errors.ToImmutable(), residual, message);
 
+    /// <summary>The end of a run whose conditions hold, as far as the inner solve lets them be seen.</summary>
+    InverseOutcome Settled(InversePoint point, int iterations, double residual) =>
+        point.At.MarginalError * Math.Max(_model.Sensitivity, 1) <= _options.Tolerance
+            ? Ended(point, SolverStatus.Converged, iterations, residual)
+            : Ended(
+                point,
+                SolverStatus.Stalled,
+                iterations,
+                residual,
+                InverseTransport.Text(
+                    $"The conditions hold, but the plan misses its marginals by {point.At.MarginalError:G3}, which the gradient may show: give a larger epsilon, lambda or tolerance."
+                )
+            );
+
     /// <summary>The point with its inner solve at the final tolerance.</summary>
     InversePoint Refined(InversePoint point) =>
         point.At.Tolerance <= Final ? point : Evaluate(point.T, Final, point.At.F, point.At.G) ?? point;
