@@ -214,7 +214,9 @@ internal sealed class SampledModel : InverseModel
         if (_last is { } last && last.Theta.AsSpan().SequenceEqual(theta))
             return (last.Cost, last.Prepared);
         ShiftedCost cost = Features.Cost(theta);
-        Geometry prepared = _backend.Prepare(WithFixed(cost));
+        Geometry whole = WithFixed(cost);
+        // Devices stream clouds and stored costs, and know no sums of terms.
+        Geometry prepared = _backend.Prepare(whole is PointCloud ? whole : CostMatrix.Quick(whole, _backend.MemoryLimit));
         _last = (theta, cost, prepared);
         return (cost, prepared);
     }
