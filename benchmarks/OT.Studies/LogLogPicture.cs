@@ -14,14 +14,18 @@ static class LogLogPicture
     const double Gap = 86;
     static readonly string[] s_dashes = ["none", "7 4", "2 3", "9 3 2 3", "12 3", "4 2"];
 
-    public static string Svg(string title, IReadOnlyCollection<(string Panel, string Series, double X, double Y)> points)
+    public static string Svg(
+        string title,
+        IReadOnlyCollection<(string Panel, string Series, double X, double Y)> points,
+        string across = "iterations"
+    )
     {
         var canvas = new SvgCanvas();
         canvas.Text(16, 30, title, "h");
         double top = 76;
         foreach (var panel in points.GroupBy(p => p.Panel))
         {
-            Draw(canvas, panel.Key, [.. panel.Where(p => p.X > 0 && p.Y > 0)], top);
+            Draw(canvas, panel.Key, [.. panel.Where(p => p.X > 0 && p.Y > 0)], top, across);
             top += Height + Gap;
         }
         return canvas.Document(
@@ -32,26 +36,32 @@ static class LogLogPicture
         );
     }
 
-    static void Draw(SvgCanvas canvas, string name, (string Panel, string Series, double X, double Y)[] points, double top)
+    static void Draw(
+        SvgCanvas canvas,
+        string name,
+        (string Panel, string Series, double X, double Y)[] points,
+        double top,
+        string across
+    )
     {
         canvas.Text(Left, top - 10, name);
         if (points.Length == 0)
             return;
         (double lowX, double highX) = Decades(points.Select(p => p.X));
         (double lowY, double highY) = Decades(points.Select(p => p.Y));
-        var across = new Axis(lowX, highX, Left, Right);
+        var right = new Axis(lowX, highX, Left, Right);
         var up = new Axis(lowY, highY, top + Height, top);
         for (double decade = lowX; decade <= highX; decade++)
         {
-            canvas.Add($"""<path class="g" d="M{across.At(decade):0.##} {top:0.##}V{top + Height:0.##}"/>""");
-            canvas.Text(across.At(decade), top + Height + 18, Power(decade), "m s");
+            canvas.Add($"""<path class="g" d="M{right.At(decade):0.##} {top:0.##}V{top + Height:0.##}"/>""");
+            canvas.Text(right.At(decade), top + Height + 18, Power(decade), "m s");
         }
         for (double decade = lowY; decade <= highY; decade++)
         {
             canvas.Add($"""<path class="g" d="M{Left:0.##} {up.At(decade):0.##}H{Right:0.##}"/>""");
             canvas.Text(Left - 8, up.At(decade) + 4, Power(decade), "e s");
         }
-        canvas.Text((Left + Right) / 2, top + Height + 36, "iterations", "m s");
+        canvas.Text((Left + Right) / 2, top + Height + 36, across, "m s");
         double free = top;
         int k = 0;
         foreach (var series in points.GroupBy(p => p.Series).OrderByDescending(s => s.Last().Y))
@@ -61,7 +71,7 @@ static class LogLogPicture
             {
                 path.Append(
                     CultureInfo.InvariantCulture,
-                    $"{(path.Length == 0 ? 'M' : 'L')}{across.At(Math.Log10(p.X)):0.##} {up.At(Math.Log10(p.Y)):0.##}"
+                    $"{(path.Length == 0 ? 'M' : 'L')}{right.At(Math.Log10(p.X)):0.##} {up.At(Math.Log10(p.Y)):0.##}"
                 );
             }
             canvas.Add($"""<path class="line" stroke-dasharray="{s_dashes[k++ % s_dashes.Length]}" d="{path}"/>""");

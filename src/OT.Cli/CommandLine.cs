@@ -115,6 +115,11 @@ static class CommandLine
         pairwise.SetAction(parse => console.Run(() => new PairwiseCommand(pairwiseArguments, parse, console).Run()));
         root.Add(pairwise);
 
+        var invertArguments = new InvertArguments();
+        Command invert = invertArguments.Command();
+        invert.SetAction(parse => console.Run(() => new InvertCommand(invertArguments, parse, console).Run()));
+        root.Add(invert);
+
         var backends = new Command("backends", "What was found, what was not, and why.");
         backends.SetAction(_ =>
             console.Run(() =>

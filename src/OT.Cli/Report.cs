@@ -39,6 +39,9 @@ sealed record Report
     public string? Message { get; init; }
     public string? Verdict { get; init; }
 
+    /// <summary>What <c>ot invert</c> says beside; arrays of numbers among it.</summary>
+    public (string Name, object? Value)[] Inverse { get; init; } = [];
+
     /// <summary>Fills in what a certificate recomputed.</summary>
     public Report With(Certificate certificate) =>
         this with
@@ -82,6 +85,18 @@ sealed record Report
                     case string text:
                         writer.WriteString(name, text);
                         break;
+                    case double[] numbers:
+                        writer.WriteStartArray(name);
+                        foreach (double number in numbers)
+                            WriteNumber(writer, number);
+                        writer.WriteEndArray();
+                        break;
+                    case int[] numbers:
+                        writer.WriteStartArray(name);
+                        foreach (int number in numbers)
+                            writer.WriteNumberValue(number);
+                        writer.WriteEndArray();
+                        break;
                     default:
                         writer.WriteNull(name);
                         break;
@@ -90,6 +105,14 @@ sealed record Report
             writer.WriteEndObject();
         }
         output.WriteLine(Encoding.UTF8.GetString(bytes.GetBuffer(), 0, (int)bytes.Length));
+    }
+
+    static void WriteNumber(Utf8JsonWriter writer, double number)
+    {
+        if (double.IsFinite(number))
+            writer.WriteNumberValue(number);
+        else
+            writer.WriteNullValue();
     }
 
     void WriteTable(TextWriter output)
@@ -102,8 +125,24 @@ sealed record Report
                 || (value is 0.0 && name is not ("value" or "distance" or "transportCost" or "gap" or "marginalError"));
             if (absent || name is "feasibleTransportCost" or "feasibleValue")
                 continue;
-            output.WriteLine($"{Spaced(name), -24}{Convert.ToString(value, CultureInfo.InvariantCulture)}");
+            string text = value switch
+            {
+                double[] numbers => Shortened(
+                    Array.ConvertAll(numbers, number => number.ToString("G6", CultureInfo.InvariantCulture))
+                ),
+                int[] numbers => Shortened(Array.ConvertAll(numbers, number => number.ToString(CultureInfo.InvariantCulture))),
+                _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+            };
+            output.WriteLine($"{Spaced(name), -24}{text}");
         }
+    }
+
+    static string Shortened(string[] values)
+    {
+        const int most = 20;
+        return values.Length <= most
+            ? string.Join(' ', values)
+            : $"{string.Join(' ', values[..most])} ... ({values.Length} in all; --theta or --json gives them)";
     }
 
     (string Name, object? Value)[] Entries()
@@ -146,6 +185,7 @@ sealed record Report
                 [("crossValue", CrossValue), ("selfValueSource", SelfValueSource), ("selfValueTarget", SelfValueTarget)]
             );
         }
+        entries.InsertRange(4, Inverse.Select(entry => (entry.Name, entry.Value)));
         return [.. entries];
     }
 

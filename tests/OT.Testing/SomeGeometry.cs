@@ -31,6 +31,7 @@ public static class SomeGeometry
         "sphere",
         "custom",
         "grid",
+        "bilinear",
         "sum",
         "own class",
     ];
@@ -74,6 +75,11 @@ public static class SomeGeometry
                 GroundCost.Custom((x, y) => Math.Abs(x[0] - y[0]) > 0.6 ? double.PositiveInfinity : Math.Abs(x[0] - y[0]))
             ),
             "grid" => new Grid(Axis(random, Divisor(n), Divisor(m)), Axis(random, n / Divisor(n), m / Divisor(m))),
+            "bilinear" => new BilinearCost(
+                new Matrix(n, 3, Draw(random, 3 * n)),
+                new Matrix(3, 2, [1, 0.5, -0.5, 1, 0.25, 0]),
+                new Matrix(m, 2, Draw(random, 2 * m))
+            ),
             "sum" => new CostSum((0.5, Of("points2", n, m, seed)), (2, Of("doubles", n, m, seed + 1))),
             "own class" => new OwnClass(n, m),
             "forbidden" => new CostMatrix(n, m, Forbid(random, n, m)),
