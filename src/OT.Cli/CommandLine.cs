@@ -114,6 +114,11 @@ static class CommandLine
         pairwise.SetAction(parse => console.Run(() => new PairwiseCommand(pairwiseArguments, parse, console).Run()));
         root.Add(pairwise);
 
+        var mapArguments = new MapArguments();
+        Command map = mapArguments.Command();
+        map.SetAction(parse => console.Run(() => new MapCommand(mapArguments, parse, console).Run()));
+        root.Add(map);
+
         var backends = new Command("backends", "What was found, what was not, and why.");
         backends.SetAction(_ =>
             console.Run(() =>

@@ -13,8 +13,9 @@ public sealed class PlanMaker
     PlanMaker(string name, Func<LinearProblem, Domain, Domain, CancellationToken, MadePlan> make) => (Name, _make) = (name, make);
 
     /// <summary>The exact plan, by <see cref="NetworkSimplex"/>: sparse, and a permutation between equally many equal weights.</summary>
-    public static PlanMaker Exact { get; } =
-        new("exact", (problem, _, _, cancellation) => MadePlan.Of(new NetworkSimplex().Solve(problem, cancellation)));
+    /// <param name="options">Limits and memory; defaults when left out.</param>
+    public static PlanMaker Exact(ExactOptions? options = null) =>
+        new("exact", (problem, _, _, cancellation) => MadePlan.Of(new NetworkSimplex(options).Solve(problem, cancellation)));
 
     /// <summary>The entropic plan, by <see cref="Solvers.Entropic.Sinkhorn"/>: smooth, and with it the map of new points.</summary>
     /// <param name="epsilon">Strength of the entropy; 0.05 of the mean cost when left out. Large values draw all images to the target's mean.</param>

@@ -12,7 +12,7 @@ public sealed class ClassTests
 {
     static readonly PlanMaker[] s_makers =
     [
-        PlanMaker.Exact,
+        PlanMaker.Exact(),
         PlanMaker.Sinkhorn(Epsilon.RelativeToMean(0.2), new SinkhornOptions { Tolerance = 1e-9 }),
     ];
 
@@ -85,7 +85,7 @@ public sealed class ClassTests
         Matrix x = Clouds.Normal(20, 2, 1);
         int[] order = new SeededRandom(3).NextPermutation(20),
             labels = [.. Enumerable.Range(0, 20).Select(i => 5 * (i % 3))];
-        PlanMap map = PlanMap.Fit(new Domain(x, labels), new Domain(Clouds.Shift(x.SelectRows(order), 3)), PlanMaker.Exact);
+        PlanMap map = PlanMap.Fit(new Domain(x, labels), new Domain(Clouds.Shift(x.SelectRows(order), 3)), PlanMaker.Exact());
         int[] carried = map.TransformLabels().Predict();
         Assert.Equal(Array.ConvertAll(order, i => labels[i]), carried);
         Assert.Equal(labels, map.InverseTransformLabels(carried).Predict());
@@ -98,7 +98,7 @@ public sealed class ClassTests
         // The second target gets its mass from the point without a class, the third gets none.
         var source = new Domain(Measure.Of([0.5, 0.25, 0.25], Matrix.From([0.0], [1.0], [50.0])), [4, 1, -1]);
         var target = new Domain(Measure.Of([0.75, 0.25, 0], Matrix.From([0.0], [50.0], [99.0])));
-        ClassShares shares = PlanMap.Fit(source, target, PlanMaker.Exact).TransformLabels();
+        ClassShares shares = PlanMap.Fit(source, target, PlanMaker.Exact()).TransformLabels();
         Assert.Equal([1, 4], shares.Classes.AsEnumerable());
         for (int j = 0; j < 3; j++)
             Approx.Equal([1.0 / 3, 2.0 / 3], shares.Shares.Row(j), 2 * Approx.Unit, $"target {j}");

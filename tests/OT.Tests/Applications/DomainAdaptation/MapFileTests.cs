@@ -29,13 +29,13 @@ public sealed class MapFileTests : IDisposable
         kind switch
         {
             "linear" => LinearMap.Fit(Source.Measure, Target.Measure, new() { Regularization = 0.01 }),
-            "exact" => PlanMap.Fit(Source, Target, PlanMaker.Exact),
+            "exact" => PlanMap.Fit(Source, Target, PlanMaker.Exact()),
             "sinkhorn" => PlanMap.Fit(Source, Target, Smooth),
             "nearest" => PlanMap.Fit(Source, Target, Smooth, new() { Extension = Extension.Nearest }),
             "gaussian" => PlanMap.Fit(
                 Source,
                 Target,
-                PlanMaker.Exact,
+                PlanMaker.Exact(),
                 new()
                 {
                     Extension = Extension.Gaussian,
@@ -82,7 +82,7 @@ public sealed class MapFileTests : IDisposable
     [Fact]
     public void Costs_without_a_name_are_not_kept()
     {
-        PlanMap map = PlanMap.Fit(Source, Target, PlanMaker.Exact, new() { Cost = GroundCost.Euclidean.ToPower(1.5) });
+        PlanMap map = PlanMap.Fit(Source, Target, PlanMaker.Exact(), new() { Cost = GroundCost.Euclidean.ToPower(1.5) });
         var refusal = Assert.Throws<NotSupportedException>(() => map.Save(_folder["map.npz"]));
         Assert.Contains("euclidean^1.5", refusal.Message, StringComparison.Ordinal);
         Assert.False(File.Exists(_folder["map.npz"]));

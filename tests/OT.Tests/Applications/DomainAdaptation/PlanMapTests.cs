@@ -22,7 +22,7 @@ public sealed class PlanMapTests
         PlanMaker.Sinkhorn(Epsilon.RelativeToMean(factor), new SinkhornOptions { Tolerance = 1e-10 });
 
     static PlanMap Fit(TransportCase c, bool entropic, PlanMapOptions? options = null) =>
-        PlanMap.Fit(Source(c), Target(c), entropic ? Smooth() : PlanMaker.Exact, options);
+        PlanMap.Fit(Source(c), Target(c), entropic ? Smooth() : PlanMaker.Exact(), options);
 
     [Theory]
     [InlineData(false)]
@@ -64,7 +64,7 @@ public sealed class PlanMapTests
         Matrix x = Clouds.Normal(40, 3, 1);
         int[] order = new SeededRandom(5).NextPermutation(40);
         Matrix y = Clouds.Shift(x.SelectRows(order), 30, -7, 0.1);
-        PlanMap map = PlanMap.Fit(new Domain(x), new Domain(y), PlanMaker.Exact);
+        PlanMap map = PlanMap.Fit(new Domain(x), new Domain(y), PlanMaker.Exact());
         int[] back = new int[40];
         for (int i = 0; i < 40; i++)
             back[order[i]] = i;
@@ -81,7 +81,7 @@ public sealed class PlanMapTests
     public void Equal_clouds_stay_where_they_are()
     {
         var cloud = new Domain(Clouds.Normal(25, 2, 3));
-        PlanMap map = PlanMap.Fit(cloud, cloud, PlanMaker.Exact);
+        PlanMap map = PlanMap.Fit(cloud, cloud, PlanMaker.Exact());
         Matrix points = Clouds.Normal(10, 2, 4);
         Assert.Equal(points.Values.ToArray(), map.Transform(points).Values.ToArray());
         Assert.Equal(points.Values.ToArray(), map.InverseTransform(points).Values.ToArray());
@@ -142,7 +142,7 @@ public sealed class PlanMapTests
                     y = Clouds.Normal(15, 2, 2),
                     points = Clouds.Normal(8, 2, 3);
                 var options = new PlanMapOptions { Extension = extension };
-                PlanMaker maker = entropic ? Smooth() : PlanMaker.Exact;
+                PlanMaker maker = entropic ? Smooth() : PlanMaker.Exact();
                 static Matrix Far(Matrix cloud) => Clouds.Shift(Clouds.Turn(cloud, 1.1), 5, -3);
                 Matrix images = PlanMap.Fit(new Domain(x), new Domain(y), maker, options).Transform(points),
                     moved = PlanMap.Fit(new Domain(Far(x)), new Domain(Far(y)), maker, options).Transform(Far(points));
@@ -175,7 +175,7 @@ public sealed class PlanMapTests
             y = Matrix.From([-1.0, 0], [2, 0], [5, 6]);
         var source = new Domain(Measure.Of([0.25, 0.25, 0.5], x));
         var target = new Domain(Measure.Of([0.25, 0.25, 0.5], y));
-        PlanMap map = PlanMap.Fit(source, target, PlanMaker.Exact);
+        PlanMap map = PlanMap.Fit(source, target, PlanMaker.Exact());
         Assert.Equal([-1.0, 2], new[] { map.Images[0, 0], map.Images[1, 0] }.Order());
         Assert.Equal([0.5, 0, 1.5, 0], map.Transform(Matrix.From([0.0, 0], [1, 0])).Values.ToArray());
     }
@@ -185,7 +185,7 @@ public sealed class PlanMapTests
     {
         var source = new Domain(Measure.Of([0.5, 0, 0.5], Matrix.From([0.0], [1.0], [10.0])));
         var target = new Domain(Measure.Of([0.5, 0.5, 0], Matrix.From([3.0], [12.0], [7.0])));
-        PlanMap map = PlanMap.Fit(source, target, PlanMaker.Exact);
+        PlanMap map = PlanMap.Fit(source, target, PlanMaker.Exact());
         Assert.Equal([3.0, 4, 12], map.Images.Values.ToArray());
         Assert.Equal([0.0, 10, 4], map.InverseImages.Values.ToArray());
     }
@@ -210,8 +210,8 @@ public sealed class PlanMapTests
         Domain x = new(Clouds.Normal(12, 2, 1)),
             y = new(Clouds.Normal(10, 2, 2));
         Matrix far = Matrix.From([1e12, -3e12], [-1e155, 1e155]);
-        PlanMap nearest = PlanMap.Fit(x, y, PlanMaker.Exact),
-            gaussian = PlanMap.Fit(x, y, PlanMaker.Exact, new() { Extension = Extension.Gaussian }),
+        PlanMap nearest = PlanMap.Fit(x, y, PlanMaker.Exact()),
+            gaussian = PlanMap.Fit(x, y, PlanMaker.Exact(), new() { Extension = Extension.Gaussian }),
             entropic = PlanMap.Fit(x, y, Smooth());
         Assert.Equal(1e12, nearest.Transform(far)[0, 0], 1e2);
         Assert.Equal(1e12, gaussian.Transform(far)[0, 0], 1e2);
@@ -239,7 +239,7 @@ public sealed class PlanMapTests
             PlanMap map = PlanMap.Fit(
                 x,
                 y,
-                PlanMaker.Exact,
+                PlanMaker.Exact(),
                 new()
                 {
                     Extension = Extension.Gaussian,
@@ -252,7 +252,7 @@ public sealed class PlanMapTests
         Assert.True(Missed(1e-12) < 1e-8);
         Assert.True(Missed(1e-12) < Missed(1e-2) && Missed(1e-2) < Missed(1));
         // All ridge: a translation by the difference of the means.
-        PlanMap stiff = PlanMap.Fit(x, y, PlanMaker.Exact, new() { Extension = Extension.Gaussian, Ridge = 1e12 });
+        PlanMap stiff = PlanMap.Fit(x, y, PlanMaker.Exact(), new() { Extension = Extension.Gaussian, Ridge = 1e12 });
         LinearMap moments = LinearMap.Fit(x.Measure, y.Measure);
         double[] shift = [.. moments.TargetMean.Zip(moments.SourceMean, (to, from) => to - from)];
         Approx.Equal(Clouds.Shift(x.Points, shift).Values, stiff.Transform(x.Points).Values, 1e-10, "translation");
@@ -344,18 +344,18 @@ public sealed class PlanMapTests
             y = new(Clouds.Normal(4, 2, 2));
         Assert.Contains(
             "3",
-            Assert.Throws<ArgumentException>(() => PlanMap.Fit(x, new Domain(Clouds.Normal(4, 3, 1)), PlanMaker.Exact)).Message,
+            Assert.Throws<ArgumentException>(() => PlanMap.Fit(x, new Domain(Clouds.Normal(4, 3, 1)), PlanMaker.Exact())).Message,
             StringComparison.Ordinal
         );
         var heavy = new Domain(Measure.Of([1.0, 1, 1, 1], y.Points));
         Assert.Contains(
             "no plan",
-            Assert.Throws<ArgumentException>(() => PlanMap.Fit(x, heavy, PlanMaker.Exact)).Message,
+            Assert.Throws<ArgumentException>(() => PlanMap.Fit(x, heavy, PlanMaker.Exact())).Message,
             StringComparison.Ordinal
         );
-        Assert.Throws<ArgumentException>(() => PlanMap.Fit(x, y, PlanMaker.Exact, new() { Extension = Extension.Entropic }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => PlanMap.Fit(x, y, PlanMaker.Exact, new() { Bandwidth = 0 }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => PlanMap.Fit(x, y, PlanMaker.Exact, new() { Ridge = -1 }));
+        Assert.Throws<ArgumentException>(() => PlanMap.Fit(x, y, PlanMaker.Exact(), new() { Extension = Extension.Entropic }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PlanMap.Fit(x, y, PlanMaker.Exact(), new() { Bandwidth = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PlanMap.Fit(x, y, PlanMaker.Exact(), new() { Ridge = -1 }));
         Assert.Throws<ArgumentException>(() => new Domain(Measure.Uniform(3)));
         Assert.Throws<ArgumentException>(() => new Domain(Clouds.Normal(3, 2, 1), [0, 1]));
         Assert.Contains(
@@ -363,7 +363,7 @@ public sealed class PlanMapTests
             Assert.Throws<ArgumentException>(() => new Domain(Clouds.Normal(3, 2, 1), [0, -2, 1])).Message,
             StringComparison.Ordinal
         );
-        PlanMap map = PlanMap.Fit(x, y, PlanMaker.Exact);
+        PlanMap map = PlanMap.Fit(x, y, PlanMaker.Exact());
         Assert.Throws<ArgumentException>(() => map.Transform(Clouds.Normal(2, 3, 1)));
         Assert.Throws<ArgumentException>(() => map.InverseTransform(Matrix.From([0.0, double.PositiveInfinity])));
         Assert.Equal(0, map.Transform(new Matrix(0, 2)).Rows);
