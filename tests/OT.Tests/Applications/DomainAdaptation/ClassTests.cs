@@ -1,6 +1,7 @@
 using OT.Applications.DomainAdaptation;
 using OT.Numerics;
 using OT.Problems;
+using OT.Results;
 using OT.Solvers.Entropic;
 using OT.Testing;
 using Xunit;
@@ -205,6 +206,23 @@ public sealed class ClassTests
             s_makers[0]
         );
         Assert.Equal(0.25, map.Plan.ToDense()[2, 0], 1e-12);
+    }
+
+    [Theory]
+    [InlineData(30, 60, 3)]
+    [InlineData(49, 98, 7)]
+    [InlineData(33, 11, 11)]
+    public void Classes_of_one_mass_up_to_rounding_have_a_plan(int n, int m, int classes)
+    {
+        // Every class is known, and sums of 1/n and of 1/m over a class differ in the last digits.
+        Domain source = new(Clouds.Normal(n, 2, 1), [.. Enumerable.Range(0, n).Select(i => i % classes)]),
+            target = new(Clouds.Normal(m, 2, 2), [.. Enumerable.Range(0, m).Select(j => j % classes)]);
+        foreach (PlanMaker maker in s_makers)
+        {
+            PlanMap map = PlanMap.Fit(source, target, maker);
+            Assert.Equal(SolverStatus.Converged, map.Status);
+            Assert.Equal(target.Labels, map.TransformLabels().Predict());
+        }
     }
 
     [Fact]
