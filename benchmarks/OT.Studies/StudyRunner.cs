@@ -21,6 +21,7 @@ static class StudyRunner
         }
         Study[] all =
         [
+            new DomainAdaptationStudy(),
             new InverseStudy(),
             new MirrorSinkhornStudy(),
             new MpiStudy(),

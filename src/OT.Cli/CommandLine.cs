@@ -119,6 +119,10 @@ static class CommandLine
         Command invert = invertArguments.Command();
         invert.SetAction(parse => console.Run(() => new InvertCommand(invertArguments, parse, console).Run()));
         root.Add(invert);
+        var mapArguments = new MapArguments();
+        Command map = mapArguments.Command();
+        map.SetAction(parse => console.Run(() => new MapCommand(mapArguments, parse, console).Run()));
+        root.Add(map);
 
         var backends = new Command("backends", "What was found, what was not, and why.");
         backends.SetAction(_ =>

@@ -26,6 +26,7 @@ sealed record Report
     public double? FeasibleValue { get; init; }
     public double? Gap { get; init; }
     public double? MarginalError { get; init; }
+    public double? CovarianceError { get; init; }
     public long? Iterations { get; init; }
     public double? Epsilon { get; init; }
     public string? Backend { get; init; }
@@ -176,6 +177,8 @@ sealed record Report
             ("message", Message),
             ("certificate", Verdict),
         };
+        if (CovarianceError is not null)
+            entries.Insert(14, ("covarianceError", CovarianceError));
         if (Distance is not null)
             entries.Insert(3, ("distance", Distance));
         if (CrossValue is not null)

@@ -325,7 +325,7 @@ sealed class TransportArguments
     public static Option<string?> Text(string name, string value, string description) =>
         new(name) { HelpName = value, Description = description };
 
-    static Option<double?> Positive(string name, string value, string description) =>
+    public static Option<double?> Positive(string name, string value, string description) =>
         new(name)
         {
             HelpName = value,

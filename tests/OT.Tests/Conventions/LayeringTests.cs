@@ -21,7 +21,7 @@ public class LayeringTests
             ["Neural"] = ["Numerics"],
             ["Maps"] = ["Solvers", "Neural"],
             ["Networks"] = ["Solvers"],
-            ["Applications"] = ["Maps", "Networks", "Neural"],
+            ["Applications"] = ["Maps", "Networks", "Neural", "IO", "Interop"],
             ["Pairwise"] = ["Solvers", "IO"],
         }
     );
