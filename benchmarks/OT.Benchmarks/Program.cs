@@ -11,5 +11,7 @@ if (args is ["native", .. var nativeArguments])
     return NativeRatios.Run(nativeArguments);
 if (args is ["blas", .. var blasArguments])
     return BlasRatios.Run(blasArguments);
+if (args is ["routing", .. var routingArguments])
+    return RoutingTimings.Run(routingArguments);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, new BenchmarkSettings());
 return 0;

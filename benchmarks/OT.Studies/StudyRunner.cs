@@ -24,6 +24,7 @@ static class StudyRunner
             new MirrorSinkhornStudy(),
             new MpiStudy(),
             new RebasinStudy(),
+            new RoutingStudy(),
             new SparseNewtonStudy(),
             new GpuStudy(backend == "opencl" ? () => new OpenClBackend() : () => new CudaBackend()),
         ];

@@ -142,13 +142,41 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
         int room = _capacities[expert] - _loads[expert];
         if (keys.Length <= room)
             return;
-        keys.Sort();
+        Select(keys, room);
         foreach (ulong key in keys[room..])
         {
             int slot = (int)(uint)key;
             choices.Experts(slot / choices.Width)[slot % choices.Width] = -1;
         }
     }
+
+    /// <summary>Brings the least keys, of which no two are equal, to the front (Hoare's selection).</summary>
+    static void Select(Span<ulong> keys, int count)
+    {
+        (int low, int high) = (0, keys.Length - 1);
+        while (low < high)
+        {
+            ulong pivot = Median(keys[low], keys[low + ((high - low) / 2)], keys[high]);
+            (int i, int j) = (low, high);
+            while (i <= j)
+            {
+                while (keys[i] < pivot)
+                    i++;
+                while (keys[j] > pivot)
+                    j--;
+                if (i <= j)
+                    (keys[i], keys[j], i, j) = (keys[j], keys[i], i + 1, j - 1);
+            }
+            if (count <= j)
+                high = j;
+            else if (count >= i)
+                low = i;
+            else
+                return;
+        }
+    }
+
+    static ulong Median(ulong a, ulong b, ulong c) => Math.Max(Math.Min(a, b), Math.Min(Math.Max(a, b), c));
 
     /// <summary>Tokens that lost their first choice go where there is room, the best for them.</summary>
     void Place()
@@ -182,21 +210,33 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
         for (int token = block * TokensPerBlock; token < end; token++)
         {
             Span<int> experts = choices.Experts(token);
-            int count = 0;
-            foreach (int expert in experts)
-            {
-                if (expert >= 0)
-                    experts[count++] = expert;
-            }
-            experts[count..].Fill(-1);
-            experts = experts[..count];
-            experts.Sort();
-            Weigh(token, experts, _weights.AsSpan(token * choices.Width, count), sums);
+            int count = Pack(experts);
+            Weigh(token, experts[..count], _weights.AsSpan(token * choices.Width, count), sums);
         }
+    }
+
+    /// <summary>Experts in increasing order, then −1.</summary>
+    static int Pack(Span<int> experts)
+    {
+        int count = 0;
+        for (int k = 0; k < experts.Length; k++)
+        {
+            int expert = experts[k],
+                to = count;
+            if (expert < 0)
+                continue;
+            for (; to > 0 && experts[to - 1] > expert; to--)
+                experts[to] = experts[to - 1];
+            experts[to] = expert;
+            count++;
+        }
+        experts[count..].Fill(-1);
+        return count;
     }
 
     void Weigh(int token, ReadOnlySpan<int> experts, Span<float> weights, Span<double> sums)
     {
+        ReadOnlySpan<float> similarities = tiles.Tile(token / TokenTiles.Lanes)[(token % TokenTiles.Lanes)..];
         // Σ [f + S + g] = γ over the list: the positive ones shrink to those that stay positive.
         double f = double.PositiveInfinity;
         for (int positive = -1, round = 0; round < MostRounds; round++)
@@ -204,7 +244,7 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
             (double sum, int count) = (0, 0);
             foreach (int j in experts)
             {
-                double v = tiles.At(token, j) + pass.Price(j);
+                double v = similarities[j * TokenTiles.Lanes] + pass.Price(j);
                 if (f + v > 0)
                     (sum, count) = (sum + v, count + 1);
             }
@@ -215,7 +255,7 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
         for (int k = 0; k < experts.Length; k++)
         {
             int j = experts[k];
-            double similarity = tiles.At(token, j),
+            double similarity = similarities[j * TokenTiles.Lanes],
                 mass = Math.Max(0, f + similarity + pass.Price(j)) / pass.Gamma;
             sums[j] += mass;
             sums[M] += (0.5 * pass.Gamma * mass * mass) - (similarity * mass);
