@@ -21,7 +21,7 @@ internal sealed class PriceAscent(TokenTiles tiles, TokenPass pass)
     const double SufficientRise = 1e-4;
     const int MostTrials = 8;
 
-    /// <summary>Of γ: margins below it, where all similarities are equal perhaps, tell nothing.</summary>
+    /// <summary>Of γ: stands for a margin where all scores tie.</summary>
     const double LeastMargin = 1e-6;
 
     /// <summary>Of γ: smaller r are not told from it where a step is scaled.</summary>
@@ -60,7 +60,7 @@ internal sealed class PriceAscent(TokenTiles tiles, TokenPass pass)
 
     public double Mass(int expert) => _share[expert];
 
-    /// <summary>Begins a group.</summary>
+    /// <summary>Begins a group, at prices at which each expert's share of the tokens lies above one level.</summary>
     /// <param name="masses">Mass of each expert, of a total of the tokens.</param>
     /// <param name="limits">Entries of each expert at most.</param>
     /// <param name="seek">Whether entries have prices to seek; else they cost what <paramref name="entry"/> says.</param>
@@ -79,7 +79,8 @@ internal sealed class PriceAscent(TokenTiles tiles, TokenPass pass)
             (_share, _limit, _fixed) = (new double[M], new double[M], new double[M]);
         for (int j = 0; j < M; j++)
             (_share[j], _limit[j]) = (masses[j] / tiles.Tokens, limits[j] / tiles.Tokens);
-        _x.AsSpan(0, M).Clear();
+        for (int j = 0; j < M; j++)
+            _x[j] = -tiles.Quantile(j, _share[j]);
         _x.AsSpan(M, d - M).Fill(entry);
         _fixed.AsSpan(0, M).Fill(entry);
         Passes = 0;
@@ -205,7 +206,8 @@ internal sealed class PriceAscent(TokenTiles tiles, TokenPass pass)
         _inverse.AsSpan(0, d * d).Clear();
         for (int j = 0; j < M; j++)
         {
-            double score = 0.5 * Math.Max(pass.MarginAt(j), LeastMargin * pass.Gamma) / _share[j];
+            double margin = pass.MarginAt(j),
+                score = 0.5 * (margin > 0 ? margin : LeastMargin * pass.Gamma) / _share[j];
             _inverse[(j * d) + j] = score;
             if (d == M)
                 continue;

@@ -30,8 +30,8 @@ public sealed record RouterOptions
     /// <summary>γ of the squared norm, in units of the similarity: large values spread a token's mass over its experts. Default 1.</summary>
     public double Gamma { get; init; } = 1;
 
-    /// <summary>Share of the tokens by which the prices may miss loads and limits before the lists are repaired. Default 1e-3. Lists are within the capacities whatever it is.</summary>
-    public double Tolerance { get; init; } = 1e-3;
+    /// <summary>Share of the tokens by which the prices may miss loads and limits before the lists are repaired. Default 2e-3. Lists are within the capacities whatever it is.</summary>
+    public double Tolerance { get; init; } = 2e-3;
 
     /// <summary>Passes over all tokens at most while prices are sought. Default 30.</summary>
     public int MaxPasses { get; init; } = 30;

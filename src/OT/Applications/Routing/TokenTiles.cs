@@ -13,6 +13,8 @@ internal sealed class TokenTiles : IBlockWork
     /// <summary>Tiles of a block of work.</summary>
     public const int PerBlock = 32;
 
+    const int QuantileTokens = 512;
+
     AlignedBuffer<float> _values = new(0, 0);
     float[] _normalisers = [];
     float[] _logits = [];
@@ -58,6 +60,19 @@ internal sealed class TokenTiles : IBlockWork
 
     /// <summary>Similarity of a token and an expert.</summary>
     public float At(int token, int expert) => _values.Span[(((token / Lanes * Experts) + expert) * Lanes) + (token % Lanes)];
+
+    /// <summary>The similarity to an expert that so large a share of the tokens exceeds, from a sample of them.</summary>
+    public float Quantile(int expert, double share)
+    {
+        int step = (Tokens + QuantileTokens - 1) / QuantileTokens,
+            count = (Tokens + step - 1) / step;
+        Span<float> sample = stackalloc float[QuantileTokens];
+        for (int k = 0; k < count; k++)
+            sample[k] = At(k * step, expert);
+        sample = sample[..count];
+        sample.Sort();
+        return sample[Math.Clamp(count - (int)Math.Round(share * count), 0, count - 1)];
+    }
 
     /// <summary>Softmax of the token's logits at an expert.</summary>
     public float Gate(int token, int expert) => _softmax ? At(token, expert) : MathF.Exp(At(token, expert) - _normalisers[token]);

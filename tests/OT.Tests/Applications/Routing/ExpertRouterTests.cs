@@ -4,7 +4,9 @@ using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
 using OT.Solvers.Sparse;
+using OT.Studies;
 using OT.Testing;
+using OT.Tests.IO;
 using Xunit;
 
 namespace OT.Tests.Applications.Routing;
@@ -301,6 +303,34 @@ public class ExpertRouterTests
         RoutingResult result = router.Route(new float[24], 8, 3);
         Assert.Equal([3, 3, 2], Enumerable.Range(0, 3).Select(j => result.TokensOf(0, j).Length));
         Assert.Equal([0, 1, 2], result.TokensOf(0, 0).ToArray());
+    }
+
+    [Fact]
+    public void Every_claim_of_the_short_study_holds()
+    {
+        using var folder = new TemporaryFolder();
+        using var output = new StringWriter();
+        int code = StudyRunner.Run(["routing", "--short", "--output", folder.FullName], output);
+        Assert.True(code == 0, output.ToString());
+        foreach (string extension in (string[])["csv", "md", "svg"])
+            Assert.True(new FileInfo(folder["routing." + extension]).Length > 500, extension);
+    }
+
+    /// <summary>Logits that leave most experts no token of their own: the prices must find them all the same.</summary>
+    [Fact]
+    public void Skewed_logits_are_balanced_near_the_optimum()
+    {
+        const int tokens = 4096,
+            experts = 32;
+        float[] logits = Logits(new SeededRandom(13), tokens, experts, skew: 3);
+        foreach (RoutingMode mode in Enum.GetValues<RoutingMode>())
+        {
+            using var router = new ExpertRouter(new() { Mode = mode });
+            RoutingSummary summary = router.Route(logits, tokens, experts).Summaries[0];
+            Assert.Equal((128, 128), (summary.MinLoad, summary.MaxLoad));
+            // A token in a hundred off its place, by a tenth of what similarities differ.
+            Assert.InRange(summary.Gap, -Rounding(2), 1e-3);
+        }
     }
 
     [Theory]
