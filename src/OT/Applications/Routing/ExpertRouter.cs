@@ -13,7 +13,7 @@ namespace OT.Applications.Routing;
 /// lists within the capacities are made. Every token is routed where the capacities have room for all.
 /// </para>
 /// <para>
-/// One pass of <c>O(tokens · experts)</c> a step, memory <c>O(tokens · experts)</c>, kept from call to call: a call of a size seen before allocates nothing. The same bits for any number of threads; of equal scores the lowest expert wins, of
+/// One pass of <c>O(tokens · experts)</c> a step, memory <c>O(tokens · experts + experts²)</c>, kept from call to call: a call of a size seen before allocates nothing. The same bits for any number of threads; of equal scores the lowest expert wins, of
 /// equal claims the lowest token. One call at a time. See docs/theory/routing.md; problem after Liu, Puigcerver and Blondel, ICLR 2023.
 /// </para>
 /// </remarks>

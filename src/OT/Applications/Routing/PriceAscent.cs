@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using OT.Numerics;
 using OT.Results;
 
 namespace OT.Applications.Routing;
@@ -73,7 +74,7 @@ internal sealed class PriceAscent(TokenTiles tiles, TokenPass pass)
         {
             (_x, _gradient, _trial, _trialGradient) = (new double[d], new double[d], new double[d], new double[d]);
             (_direction, _change, _product) = (new double[d], new double[d], new double[d]);
-            _inverse = new double[(long)d * d];
+            _inverse = new double[Guard.ArrayLength(d, d, "The curvature of the prices")];
         }
         if (_share.Length < M)
             (_share, _limit, _fixed) = (new double[M], new double[M], new double[M]);

@@ -12,7 +12,6 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
     int[] _loads = [];
     int[] _starts = [];
     ulong[] _keys = [];
-    int[] _waiting = [];
     float[] _weights = [];
     double[] _sums = [];
     bool _isMeasuring;
@@ -22,7 +21,7 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
 
     int Stride => M + 2;
 
-    /// <summary>Mass of an expert on the lists; M for dropped tokens is that of its own column.</summary>
+    /// <summary>Masses of the experts on the lists; that of dropped tokens last.</summary>
     public ReadOnlySpan<double> Masses => _sums.AsSpan(0, M);
 
     /// <summary><c>⟨C, P⟩ + γ/2 ‖P‖²</c> of the masses on the lists.</summary>
@@ -40,8 +39,6 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
             (_capacities, _loads, _starts) = (new int[M], new int[M], new int[M + 1]);
         if (_keys.Length < slots)
             (_keys, _weights) = (new ulong[slots], new float[slots]);
-        if (_waiting.Length < tiles.Tokens)
-            _waiting = new int[tiles.Tokens];
         if (_sums.Length < sums)
             _sums = new double[sums];
     }
