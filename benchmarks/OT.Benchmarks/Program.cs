@@ -13,5 +13,7 @@ if (args is ["sparse", .. var sparseArguments])
     return SparseRatios.Run(sparseArguments);
 if (args is ["blas", .. var blasArguments])
     return BlasRatios.Run(blasArguments);
+if (args is ["routing", .. var routingArguments])
+    return RoutingTimings.Run(routingArguments);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, new BenchmarkSettings());
 return 0;

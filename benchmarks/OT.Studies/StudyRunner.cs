@@ -27,6 +27,7 @@ static class StudyRunner
             new MpiStudy(),
             new RebasinStudy(),
             new SparsePlansStudy(),
+            new RoutingStudy(),
             new SparseNewtonStudy(),
             new SumOfNormsStudy(),
             new GpuStudy(backend == "opencl" ? () => new OpenClBackend() : () => new CudaBackend()),
