@@ -36,6 +36,7 @@ public abstract record Regularizer
             throw new ArgumentOutOfRangeException(nameof(axis), $"{axis} is not an axis.");
         return new SparsityRegularizer(Guard.Positive(gamma), maxNonZeros, axis);
     }
+
     /// <summary><c>λ (Σ R_ii' |P_i − P_i'|₂ + Σ S_jj' |P_:j − P_:j'|₂)</c> over pairs of rows and of columns: rows that belong together are drawn to one row. See <see cref="SumOfNormsRegularizer"/>.</summary>
     public static Regularizer SumOfNorms(double lambda, PairWeights rows, PairWeights columns) =>
         new SumOfNormsRegularizer(lambda, rows, columns);

@@ -1,7 +1,10 @@
 using OT.Backends;
 using OT.Problems;
+using OT.Results;
+using OT.Solvers.Classes;
 using OT.Solvers.Entropic;
 using OT.Solvers.Exact;
+using OT.Solvers.Sparse;
 
 namespace OT.Applications.DomainAdaptation;
 
@@ -34,6 +37,86 @@ public sealed class PlanMaker
                         cancellation
                     )
                 )
+        );
+
+    /// <summary>The quadratic plan, by <see cref="QuadraticDual"/>: sparse, and between the exact and the entropic one in smoothness.</summary>
+    /// <param name="gamma">γ, in cost units per mass.</param>
+    /// <param name="options">Tolerance and limits; defaults when left out.</param>
+    public static PlanMaker Quadratic(double gamma, QuadraticOptions? options = null) =>
+        new(
+            "quadratic",
+            (problem, _, _, cancellation) =>
+            {
+                TransportResult result = new QuadraticDual(options).Solve(
+                    problem with
+                    {
+                        Regularizer = Regularizer.Quadratic(gamma),
+                    },
+                    cancellation
+                );
+                return new MadePlan(result.Plan, result.Status) { Message = result.Message };
+            }
+        );
+
+    /// <summary>Rows of one class, or of near source points where classes are not known, drawn together, by <see cref="SumOfNorms"/>. Weights of source points must be positive.</summary>
+    /// <param name="lambda">λ, in cost units.</param>
+    /// <param name="neighbours">Nearest source points that a point is drawn to where the source has no classes; 10 by default.</param>
+    /// <param name="options">Gap and limits; defaults when left out.</param>
+    public static PlanMaker SumOfNorms(double lambda, int neighbours = 10, SumOfNormsOptions? options = null) =>
+        new(
+            "sum-of-norms",
+            (problem, source, target, cancellation) =>
+            {
+                int count = source.Points.Rows;
+                PairWeights rows = source.KnowsClasses
+                    ? PairWeights.FromLabels(source.Labels.AsSpan())
+                    : PairWeights.Nearest(source.Points, Math.Min(neighbours, count - 1));
+                SumOfNormsResult result = new SumOfNorms(options).Solve(
+                    problem with
+                    {
+                        Regularizer = Regularizer.SumOfNorms(lambda, rows, PairWeights.None(target.Points.Rows)),
+                    },
+                    cancellation
+                );
+                return new MadePlan(result.Plan, result.Status) { Message = result.Message };
+            }
+        );
+
+    /// <summary>Entropy and a concave term that sends each target's mass from few classes, by <see cref="Solvers.Classes.LpL1"/> (Courty et al. 2017).</summary>
+    /// <param name="epsilon">Strength of the entropy; 0.05 of the mean cost when left out.</param>
+    /// <param name="options">Strength of the class term, tolerance and limits; defaults when left out.</param>
+    public static PlanMaker LpL1(Epsilon? epsilon = null, ClassRegularizedOptions? options = null) =>
+        Entropic("lpl1", epsilon, (problem, labels, cancellation) => new LpL1(options).Solve(problem, labels, cancellation));
+
+    /// <summary>Entropy and the norms of the classes in each column, by <see cref="EntropicGroupLasso"/>.</summary>
+    /// <inheritdoc cref="LpL1"/>
+    public static PlanMaker GroupLasso(Epsilon? epsilon = null, ClassRegularizedOptions? options = null) =>
+        Entropic(
+            "group-lasso",
+            epsilon,
+            (problem, labels, cancellation) => new EntropicGroupLasso(options).Solve(problem, labels, cancellation)
+        );
+
+    /// <summary>The potentials of a class-regularised plan belong to altered costs: new points go with their neighbours.</summary>
+    static PlanMaker Entropic(
+        string name,
+        Epsilon? epsilon,
+        Func<LinearProblem, ReadOnlySpan<int>, CancellationToken, ClassRegularizedResult> solve
+    ) =>
+        new(
+            name,
+            (problem, source, _, cancellation) =>
+            {
+                ClassRegularizedResult result = solve(
+                    problem with
+                    {
+                        Regularizer = Regularizer.Entropy(epsilon),
+                    },
+                    source.Labels.AsSpan(),
+                    cancellation
+                );
+                return new MadePlan(result.Plan, result.Status) { Message = result.Message };
+            }
         );
 
     /// <summary>Any other solver.</summary>

@@ -234,4 +234,43 @@ public sealed class ClassTests
         Assert.Throws<ArgumentException>(() => map.TransformLabels([0, 1]));
         Assert.Throws<ArgumentException>(() => map.InverseTransformLabels([0, 1, -3]));
     }
+
+    /// <summary>Two classes far apart, the target moved: each plan keeps them apart, and its map takes new points along.</summary>
+    [Theory]
+    [InlineData("quadratic")]
+    [InlineData("sum-of-norms")]
+    [InlineData("lpl1")]
+    [InlineData("group-lasso")]
+    public void Plans_by_classes_make_maps(string name)
+    {
+        var random = new SeededRandom(5);
+        Matrix Cloud(double shift) =>
+            new(
+                20,
+                2,
+                [
+                    .. Enumerable
+                        .Range(0, 20)
+                        .SelectMany(i =>
+                            (double[])[shift + (i < 10 ? 0 : 6) + (0.3 * random.NextNormal()), 0.3 * random.NextNormal()]
+                        ),
+                ]
+            );
+        int[] labels = [.. Enumerable.Range(0, 20).Select(i => i / 10)];
+        Matrix source = Cloud(0),
+            target = Cloud(1);
+        PlanMaker maker = name switch
+        {
+            "quadratic" => PlanMaker.Quadratic(5),
+            "sum-of-norms" => PlanMaker.SumOfNorms(0.01),
+            "lpl1" => PlanMaker.LpL1(),
+            _ => PlanMaker.GroupLasso(),
+        };
+        Assert.Equal(name, maker.Name);
+        PlanMap map = PlanMap.Fit(new Domain(source, labels), new Domain(target), maker);
+        for (int i = 0; i < 20; i++)
+            Assert.InRange(map.Images.Row(i)[0], i < 10 ? -0.5 : 5.5, i < 10 ? 2.5 : 8.5);
+        Assert.Equal(labels, map.TransformLabels().Predict());
+        Assert.InRange(map.Transform(new Matrix(1, 2, [0.1, 0])).Row(0)[0], -0.5, 2.5);
+    }
 }
