@@ -282,17 +282,28 @@ sealed class InvertCommand(InvertArguments arguments, ParseResult parse, Command
             result.Problem.Penalty is not NuclearPenalty && result.Problem.Constraint != ParameterConstraint.PositiveSemidefinite;
         if (separable && !result.Support.IsEmpty)
         {
-            Irrepresentability support = solver.PreCertificate(result.Problem, result.Theta.AsSpan(), console.Cancellation);
-            report = report with
+            try
             {
-                Inverse =
-                [
-                    .. report.Inverse,
-                    ("margin", support.Margin),
-                    ("condition", support.Condition),
-                    ("preCertificate", support.PreCertificate.ToArray()),
-                ],
-            };
+                Irrepresentability support = solver.PreCertificate(result.Problem, result.Theta.AsSpan(), console.Cancellation);
+                report = report with
+                {
+                    Inverse =
+                    [
+                        .. report.Inverse,
+                        ("margin", support.Margin),
+                        ("condition", support.Condition),
+                        ("preCertificate", support.PreCertificate.ToArray()),
+                    ],
+                };
+            }
+            catch (Exception e) when (e is OperationCanceledException or ArgumentException)
+            {
+                // What was learned is worth more than this: the report goes out without it, and says so.
+                report = report with
+                {
+                    Message = $"{report.Message} No pre-certificate: {CommandLine.OneLine(e)}".Trim(),
+                };
+            }
         }
         return report with { LowerBound = certificate.LowerBound, Gap = certificate.Gap, Verdict = verdict };
     }

@@ -47,7 +47,9 @@ public sealed class Certificate
     /// </summary>
     public required double TransportCost { get; init; }
 
-    /// <summary>The whole objective at the feasible plan, rounded up: an upper bound of the problem's optimum.</summary>
+    /// <summary>
+    /// The whole objective at the feasible plan, rounded up: an upper bound of the problem's optimum. With a limit on entries that of the convex relaxation, the same where the feasible plan keeps to the limit.
+    /// </summary>
     public required double PrimalValue { get; init; }
 
     /// <summary>
@@ -109,6 +111,8 @@ public sealed class Certificate
             m = problem.Geometry.Columns;
         if (plan.Rows != n || plan.Columns != m)
             throw new ArgumentException($"The plan is {plan.Rows} x {plan.Columns}: it must be {n} x {m}.", nameof(plan));
+        if (problem.Regularizer is GroupLassoRegularizer lasso)
+            Guard.Length(lasso.RowGroups.Length, n, "RowGroups");
         if (potentials is not null)
         {
             Guard.Length(potentials.F.Length, n, "potentials.F");

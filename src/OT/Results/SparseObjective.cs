@@ -4,8 +4,8 @@ using OT.Problems;
 
 namespace OT.Results;
 
-/// <summary>Values and conjugates of the regularisers that are sums over lines of the plan, recomputed entry by entry from <see cref="Geometry.Cost"/>.</summary>
-/// <remarks>Shares no code with the solvers. Rounding: u = 2⁻⁵³; bounds count more operations than there are.</remarks>
+/// <summary>Values and conjugates of the regularisers that are sums over lines of the plan, recomputed line by line from the costs.</summary>
+/// <remarks>Bounds share no code with the solvers, which take their reported value from here. Rounding: u = 2⁻⁵³; bounds count more operations than there are.</remarks>
 internal static class SparseObjective
 {
     const double Unit = 1.1102230246251565e-16; // 2⁻⁵³

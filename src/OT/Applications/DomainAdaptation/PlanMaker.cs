@@ -58,19 +58,18 @@ public sealed class PlanMaker
             }
         );
 
-    /// <summary>Rows of one class, or of near source points where classes are not known, drawn together, by <see cref="SumOfNorms"/>. Weights of source points must be positive.</summary>
+    /// <summary>Near source points, of one class where classes are known, drawn together, by <see cref="SumOfNorms"/>. Weights of source points must be positive.</summary>
     /// <param name="lambda">λ, in cost units.</param>
-    /// <param name="neighbours">Nearest source points that a point is drawn to where the source has no classes; 10 by default.</param>
+    /// <param name="neighbours">Nearest source points that a point is drawn to; 10 by default.</param>
     /// <param name="options">Gap and limits; defaults when left out.</param>
     public static PlanMaker SumOfNorms(double lambda, int neighbours = 10, SumOfNormsOptions? options = null) =>
         new(
             "sum-of-norms",
             (problem, source, target, cancellation) =>
             {
-                int count = source.Points.Rows;
-                PairWeights rows = source.KnowsClasses
-                    ? PairWeights.FromLabels(source.Labels.AsSpan())
-                    : PairWeights.Nearest(source.Points, Math.Min(neighbours, count - 1));
+                var rows = PairWeights.Nearest(source.Points, neighbours);
+                if (source.KnowsClasses)
+                    rows = rows.Within(source.Labels.AsSpan());
                 SumOfNormsResult result = new SumOfNorms(options).Solve(
                     problem with
                     {

@@ -187,7 +187,7 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
             float most = float.NegativeInfinity;
             for (int j = 0; j < M; j++)
             {
-                if (_loads[j] < _capacities[j] && tiles.At(token, j) + pass.Score(j) > most)
+                if (_loads[j] < _capacities[j] && (best < 0 || tiles.At(token, j) + pass.Score(j) > most))
                     (best, most) = (j, tiles.At(token, j) + pass.Score(j));
             }
             experts[0] = best;

@@ -89,7 +89,7 @@ internal static class Fusion
                 return double.PositiveInfinity;
             least = Math.Max(least, Math.Sqrt(squares[e]) / (1 - pulls[e]));
         }
-        return least * (1 + (1e3 * Accuracy));
+        return double.IsNaN(least) ? double.PositiveInfinity : least * (1 + (1e3 * Accuracy)); // NaN: a system was not solved
 
         bool Conducts(WeightedPair p) => Conductance(p) > 0 && measure.Weights[p.First] > 0 && measure.Weights[p.Second] > 0;
 
@@ -153,7 +153,7 @@ internal static class Fusion
             diagonal[pair.First] += conductance(pair);
             diagonal[pair.Second] += conductance(pair);
         }
-        ConjugateGradient.Solve(
+        ConjugateGradient.Outcome outcome = ConjugateGradient.Solve(
             (v, result) =>
             {
                 result.Clear();
@@ -172,6 +172,8 @@ internal static class Fusion
             10 * n,
             x
         );
+        if (outcome.Residual > Accuracy)
+            Array.Fill(x, double.PositiveInfinity); // what is not absorbed proves nothing: no λ is known then
         return x;
     }
 

@@ -8,10 +8,13 @@ namespace OT.Solvers.Classes;
 /// From here on rows of a class are equal per unit of mass, and columns too: proved by dual vectors that are written down. Sufficient, not tight; <c>+∞</c> where nothing is proved, as where a class is not connected by
 /// pairs of its own.
 /// </param>
-/// <param name="MergingLambda">The λ from which on two classes are one; <c>+∞</c> where no pair joins classes. Found by bisection over solves, to a twentieth.</param>
+/// <param name="MergingLambda">The λ from which on two classes are one; <c>+∞</c> where no pair joins classes; NaN where a solve on the way did not converge. Found by bisection over solves, to a twentieth.</param>
 public sealed record RecoveryReport(double SufficientLambda, double MergingLambda)
 {
     const double Resolution = 1.05;
+
+    /// <summary>Share of the end of the path at which a search begins that has no λ to begin with.</summary>
+    const double LeastShare = 1e-6;
 
     /// <summary>Whether there is a λ at which exactly these classes are proved to be found.</summary>
     public bool IsRecoverable => SufficientLambda < MergingLambda;
@@ -64,6 +67,7 @@ public sealed record RecoveryReport(double SufficientLambda, double MergingLambd
         var solver = new SumOfNorms(options);
         (int kinds, int sorts) = (rows.Distinct().Count(), columns.Distinct().Count());
         SumOfNormsResult? last = null;
+        bool unsolved = false;
         bool Merged(double lambda)
         {
             LinearProblem at = problem with
@@ -75,18 +79,26 @@ public sealed record RecoveryReport(double SufficientLambda, double MergingLambd
             };
             last = last is null ? solver.Solve(at, cancellation) : solver.Solve(at, last, cancellation);
             cancellation.ThrowIfCancellationRequested();
+            unsolved |= !last.Converged;
             return last.RowClusters.Distinct().Count() < kinds || last.ColumnClusters.Distinct().Count() < sorts;
         }
         double low = sufficient,
             high = Math.Max(top, sufficient * Resolution);
-        if (low == 0 || Merged(low))
+        if (low == 0)
+        {
+            // Classes of equal points are found at any λ: the search needs some beginning.
+            low = top * LeastShare;
+            if (low == 0)
+                return 0;
+        }
+        if (Merged(low))
             return low;
         while (high > low * Resolution)
         {
             double middle = Math.Sqrt(low * high);
             (low, high) = Merged(middle) ? (low, middle) : (middle, high);
         }
-        return high;
+        return unsolved ? double.NaN : high;
     }
 
     static int[] Numbered(ReadOnlySpan<int> classes, Measure measure, PairWeights others, string name)

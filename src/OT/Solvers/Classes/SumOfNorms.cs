@@ -86,7 +86,7 @@ public sealed class SumOfNorms : ISolver<LinearProblem, SumOfNormsResult>
 
     /// <summary>A λ from which all rows of a connected component of R are equal per unit of mass, and all columns of one of S: the end of a path. See <see cref="Fusion"/>.</summary>
     /// <remarks>
-    /// Sufficient, not tight. Where R or S connects everything, <c>P = a bᵀ</c> is optimal from here on. A grid of use: 10 values from here down to a thousandth, by equal factors.
+    /// Sufficient, not tight. Where R or S connects everything, <c>P = a bᵀ</c> is optimal from here on. Where neither does and weights differ inside the components of both, a guide, not a proof. A grid of use: 10 values from here down to a thousandth, by equal factors.
     /// </remarks>
     /// <exception cref="NotSupportedException">The problem has another regulariser or penalties.</exception>
     public static double LambdaMax(LinearProblem problem, CancellationToken cancellation = default)

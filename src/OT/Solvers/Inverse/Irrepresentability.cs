@@ -34,7 +34,9 @@ public sealed class Irrepresentability
             throw new NotSupportedException(
                 "The certificate of a support needs a penalty and a constraint that are sums over terms or groups, not nuclear norms or semidefinite parameters."
             );
-        int[] support = [.. Enumerable.Range(0, t.Length).Where(k => t[k] != 0)];
+        // A term free of the penalty is never driven to 0: it belongs to the support, without a sign where it is 0.
+        bool IsKept(int k) => t[k] != 0 || (space.Weights[k] == 0 && space.Visible[k]);
+        int[] support = [.. Enumerable.Range(0, t.Length).Where(IsKept)];
         double[] theta = space.Expand(t);
         double condition = 1;
         double[] z = new double[t.Length];
@@ -74,7 +76,7 @@ public sealed class Irrepresentability
         double worst = 0;
         foreach (int[] block in space.Blocks)
         {
-            if (ParameterSpace.Norm(t, block) > 0 || !block.Any(k => space.Visible[k]))
+            if (block.Any(IsKept) || !block.Any(k => space.Visible[k]))
                 continue;
             double size = space.IsNonNegative
                 ? Math.Sqrt(block.Sum(k => Math.Max(0, z[k]) * Math.Max(0, z[k])))

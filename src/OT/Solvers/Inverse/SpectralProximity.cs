@@ -55,7 +55,8 @@ internal static class SpectralProximity
             p = Add(Add(x, p, 1), y, -1);
             double[] next = second(Add(y, q, 1));
             q = Add(Add(y, q, 1), next, -1);
-            double moved = Add(next, x, -1).Max(Math.Abs),
+            // x may stand still while p and q still move; at the end both parts agree.
+            double moved = Math.Max(Add(next, x, -1).Max(Math.Abs), Add(next, y, -1).Max(Math.Abs)),
                 size = Math.Max(v.Max(Math.Abs), next.Max(Math.Abs));
             x = next;
             if (round > 0 && moved <= Settled * size)

@@ -55,6 +55,17 @@ public sealed class KSparseDual : ISolver<LinearProblem, KSparseResult>
             );
         }
         var limit = (SparsityRegularizer)problem.Regularizer;
+        CheckLimit(problem, limit);
+        if (start is not null)
+        {
+            Guard.Length(start.F.Length, problem.A.Count, nameof(start));
+            Guard.Length(start.G.Length, problem.B.Count, nameof(start));
+        }
+        return SolverResult.Timed(null, () => new KSparseRun(problem, limit, _options, cancellation).Solve(start));
+    }
+
+    static void CheckLimit(LinearProblem problem, SparsityRegularizer limit)
+    {
         (int length, string line) = limit.Axis == SparseAxis.Columns ? (problem.A.Count, "column") : (problem.B.Count, "row");
         if (limit.MaxNonZeros > length)
         {
@@ -63,12 +74,6 @@ public sealed class KSparseDual : ISolver<LinearProblem, KSparseResult>
                 nameof(problem)
             );
         }
-        if (start is not null)
-        {
-            Guard.Length(start.F.Length, problem.A.Count, nameof(start));
-            Guard.Length(start.G.Length, problem.B.Count, nameof(start));
-        }
-        return SolverResult.Timed(null, () => new KSparseRun(problem, limit, _options, cancellation).Solve(start));
     }
 
     /// <summary>Solves for several k, from the largest to the smallest, each from the potentials of the one before.</summary>
@@ -86,6 +91,8 @@ public sealed class KSparseDual : ISolver<LinearProblem, KSparseResult>
         if (problem.Regularizer is not SparsityRegularizer limit)
             throw new NotSupportedException("A path over k needs Regularizer.Sparsity.");
         int[] limits = maxNonZeros.ToArray();
+        foreach (int most in limits)
+            CheckLimit(problem, (SparsityRegularizer)Regularizer.Sparsity(limit.Gamma, most, limit.Axis));
         var results = new KSparseResult[limits.Length];
         Potentials? warm = null;
         foreach (int at in Enumerable.Range(0, limits.Length).OrderByDescending(k => limits[k]))

@@ -25,16 +25,15 @@ internal sealed class KSparseRun(
         SolverStatus Stopped() => cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
         try
         {
-            (double[]? g, string? infeasible) =
-                start is null || !problem.MassesAgree
-                    ? _turned.Start(limited.Token)
-                    : ((_byColumns ? start.F : start.G).ToArray(), null);
+            double[]? given = start is null ? null : (_byColumns ? start.F : start.G).ToArray();
+            (double[]? g, string? infeasible) = _turned.Start(given, blocks.Threads, limited.Token);
             if (infeasible is not null)
                 return Nothing(SolverStatus.Infeasible, infeasible);
             if (g is null)
                 return Nothing(Stopped(), "Stopped before the first pass.");
             var run = new StagedAscent(_turned, options, blocks, limited.Token);
             Ending ending = run.Limited(g, limit.Gamma, limit.MaxNonZeros, at => IsCertified(at, blocks, limited.Token));
+            run.Finish(ending, limit.Gamma, limit.MaxNonZeros);
             return Answer(run, blocks, SparseProblem.StatusOf(ending, Stopped), limited.Token);
         }
         catch (OperationCanceledException)
@@ -48,22 +47,22 @@ internal sealed class KSparseRun(
     {
         SparseMatrix plan = at.At.ToMatrix();
         double primal = _turned.Cost(plan) + SparseObjective.Value(_turned.Problem.Regularizer, plan);
-        return primal - Exact(at.G, blocks, stop).SemiDual.Value <= options.Tolerance * Math.Abs(primal);
+        // Half for the solver, half for the rounding of the plan; a value near 0 is measured beside the costs' spread.
+        double scale = Math.Max(Math.Abs(primal), 0.01 * _turned.Geometry.Statistics.StandardDeviation * _turned.Mass);
+        return Exact(at.G, blocks, stop) is { } exact && primal - exact.SemiDual.Value <= 0.5 * options.Tolerance * scale;
     }
 
-    /// <summary>Responses without smoothing.</summary>
-    Responses Exact(double[] g, RowBlocks blocks, CancellationToken stop)
+    /// <summary>Responses without smoothing; null when stopped.</summary>
+    Responses? Exact(double[] g, RowBlocks blocks, CancellationToken stop)
     {
         var exact = new Responses(_turned.Geometry, _turned.A, _turned.B, blocks);
-        if (!exact.Run(g, limit.Gamma, 0, limit.MaxNonZeros, stop))
-            throw new OperationCanceledException(stop);
-        return exact;
+        return exact.Run(g, limit.Gamma, 0, limit.MaxNonZeros, stop) ? exact : null;
     }
 
     KSparseResult Answer(StagedAscent run, RowBlocks blocks, SolverStatus status, CancellationToken stop)
     {
         SparseMatrix relaxed = run.At.ToMatrix();
-        Responses exact = Exact(run.G, blocks, CancellationToken.None);
+        Responses exact = Exact(run.G, blocks, CancellationToken.None)!;
         Potentials turned = _turned.Complete(exact.F, run.G); // without smoothing: the best bound at g
         int[] ties = [.. run.At.Tied];
         SparseMatrix plan = ties.Length == 0 ? relaxed : Keep(relaxed);

@@ -72,8 +72,7 @@ public sealed class QuadraticDual : ISolver<LinearProblem, TransportResult>
         SolverStatus Stopped() => cancellation.IsCancellationRequested ? SolverStatus.Cancelled : SolverStatus.TimeLimit;
         try
         {
-            (double[]? g, string? infeasible) =
-                start is null || !problem.MassesAgree ? sparse.Start(limited.Token) : (start.G.ToArray(), null);
+            (double[]? g, string? infeasible) = sparse.Start(start?.G.ToArray(), blocks.Threads, limited.Token);
             if (infeasible is not null)
                 return sparse.Nothing(SolverStatus.Infeasible, infeasible);
             if (g is null)
@@ -128,6 +127,7 @@ public sealed class QuadraticDual : ISolver<LinearProblem, TransportResult>
     {
         var run = new StagedAscent(sparse, _options, blocks, limit);
         Ending ending = run.Quadratic(g, gamma);
+        run.Finish(ending, gamma);
         return sparse.Answer(
             SparseProblem.StatusOf(ending, stopped),
             run.Steps,

@@ -41,9 +41,6 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
     /// <summary>Rows with a tail or a tie: where k entries are not enough to answer.</summary>
     public List<int> Tied { get; } = [];
 
-    /// <summary>A row of positive weight without an allowed column; −1 for none.</summary>
-    public int Blocked { get; private set; } = -1;
-
     /// <summary>γ + σ of the last pass.</summary>
     public double Strength { get; private set; }
 
@@ -60,9 +57,9 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
         public readonly double[] TailWeight = new double[BlockRows];
         public readonly double[] Values = new double[BlockRows];
         public readonly bool[] Tied = new bool[BlockRows];
-        public int Blocked;
 
-        public void Append(ReadOnlySpan<int> columns, ReadOnlySpan<double> masses, int at)
+        /// <summary>Takes a row's entries; columns count listed pairs where there are such.</summary>
+        public void Append(ReadOnlySpan<int> columns, ReadOnlySpan<int> listed, ReadOnlySpan<double> masses, int at)
         {
             int length = at + columns.Length;
             if (length > Columns.Length)
@@ -73,6 +70,8 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
             }
             columns.CopyTo(Columns.AsSpan(at));
             masses.CopyTo(Masses.AsSpan(at));
+            for (int k = at; k < length && !listed.IsEmpty; k++)
+                Columns[k] = listed[Columns[k]];
         }
     }
 
@@ -99,8 +98,7 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
     void IBlockWork.Run(int block, int worker)
     {
         Piece piece = _pieces[block] ??= new Piece();
-        piece.Blocked = -1;
-        double[] values = _costs[worker] ??= new double[_m];
+        double[] room = _costs[worker] ??= new double[_m];
         RowResponse response = _rows[worker] ??= new(_terms.Gamma, _terms.Sigma, _terms.Most);
         int first = block * BlockRows,
             count = Math.Min(BlockRows, _n - first);
@@ -114,46 +112,59 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
                 continue;
             if (_cancellation.IsCancellationRequested)
                 return;
-            geometry.CostRow(i, values);
-            TensorPrimitives.Subtract(_prices, values, values);
-            if (Centre is { } centre)
-            {
-                ReadOnlySpan<int> columns = centre.RowColumns(i);
-                ReadOnlySpan<double> masses = centre.RowValues(i);
-                for (int k = 0; k < columns.Length; k++)
-                    values[columns[k]] += _terms.Sigma * masses[k];
-            }
-            if (!response.Solve(values, a[i], _top[i]))
-            {
-                piece.Blocked = i;
-                continue;
-            }
+            Span<double> values = Values(i, room, out ReadOnlySpan<int> listed);
+            if (values.IsEmpty || !response.Solve(values, a[i], _top[i]))
+                continue; // no allowed column: a start that looked for a plan has found none
             (F[i], _top[i]) = (response.F, response.Top);
-            piece.Append(response.Columns, response.Masses, at);
+            piece.Append(response.Columns, listed, response.Masses, at);
             piece.Starts[r + 1] = at + response.Count;
             piece.Heads[r] = response.Head;
             piece.Values[r] = response.Value;
             piece.Tied[r] = response.IsTied || response.Count > response.Head;
-            double room = _terms.Most - response.Head,
+            double left = _terms.Most - response.Head,
                 tail = response.Count - response.Head,
-                scale = (_terms.Sigma * room) + (tail * _terms.Gamma);
+                scale = (_terms.Sigma * left) + (tail * _terms.Gamma);
             piece.Level[r] = tail == 0 ? 0 : _terms.Gamma / (_terms.Sigma * scale);
-            piece.TailWeight[r] = tail == 0 ? 0 : room / scale;
+            piece.TailWeight[r] = tail == 0 ? 0 : left / scale;
         }
+    }
+
+    /// <summary>v of a row, and Q's part in it; of listed pairs alone where others are forbidden, whose columns are then given.</summary>
+    Span<double> Values(int i, double[] room, out ReadOnlySpan<int> listed)
+    {
+        Span<double> values = room;
+        listed = default;
+        if (geometry is SparseCost { Costs: var pairs })
+        {
+            listed = pairs.RowColumns(i);
+            values = room.AsSpan(0, listed.Length);
+            for (int k = 0; k < values.Length; k++)
+                values[k] = _prices[listed[k]] - pairs.RowValues(i)[k];
+        }
+        else
+        {
+            geometry.CostRow(i, values);
+            TensorPrimitives.Subtract(_prices, values, values);
+        }
+        if (Centre is not { } centre)
+            return values;
+        ReadOnlySpan<int> columns = centre.RowColumns(i);
+        ReadOnlySpan<double> masses = centre.RowValues(i);
+        for (int k = 0; k < columns.Length; k++)
+            values[listed.IsEmpty ? columns[k] : listed.BinarySearch(columns[k])] += _terms.Sigma * masses[k];
+        return values;
     }
 
     void Join(ReadOnlySpan<double> g)
     {
         Array.Clear(ColumnSums);
         Tied.Clear();
-        (Entries, Blocked) = (0, -1);
+        Entries = 0;
         Compensated value = default;
         double size = 0;
         for (int p = 0; p < _pieces.Length; p++)
         {
             Piece piece = _pieces[p];
-            if (piece.Blocked >= 0)
-                Blocked = piece.Blocked;
             int count = Math.Min(BlockRows, _n - (p * BlockRows));
             for (int r = 0; r < count; r++)
             {

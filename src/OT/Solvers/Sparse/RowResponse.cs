@@ -156,7 +156,8 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
                     count++;
                 }
             }
-            if (count == positive)
+            // Entries only leave; one that comes back does so by rounding, and is worth nothing.
+            if (positive >= 0 && count >= positive)
                 return top;
             (positive, top) = (count, (total - sum) / count);
         }

@@ -47,9 +47,14 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
     public bool Enter(double gamma, double sigma, int most, SparseMatrix? centre, CancellationToken cancellation)
     {
         Passes++;
-        At.Centre = _trial.Centre = centre;
+        _trial.Centre = centre;
         _terms = (gamma, sigma, most);
-        return At.Run(_g, gamma, sigma, most, cancellation);
+        // A pass that is stopped half-way leaves nothing to read: what is there stays.
+        if (!_trial.Run(_g, gamma, sigma, most, cancellation))
+            return false;
+        (At, _trial) = (_trial, At);
+        _trial.Centre = centre;
+        return true;
     }
 
     (double Gamma, double Sigma, int Most) _terms;
@@ -110,7 +115,7 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
             return !cancellation.IsCancellationRequested;
         }
         // Superlinear: the system is solved as exactly as the error is small.
-        double accuracy = Math.Clamp(At.Error / _mass, 1e-8, 0.1);
+        double accuracy = Math.Clamp(Math.Sqrt(At.Error / _mass), 1e-8, 0.1);
         ConjugateGradient.Outcome outcome = ConjugateGradient.Solve(
             Product,
             _right,

@@ -66,8 +66,8 @@ internal sealed class SparseProblem
 
     public double Mass => Problem.A.Mass;
 
-    /// <summary>Potentials to start from, or the reason why there is no plan; both null when stopped.</summary>
-    public (double[]? G, string? Infeasible) Start(CancellationToken cancellation)
+    /// <summary>Potentials to start from, those given or some of Sinkhorn's, or the reason why there is no plan; both null when stopped.</summary>
+    public (double[]? G, string? Infeasible) Start(double[]? given, int threads, CancellationToken cancellation)
     {
         if (!Problem.MassesAgree)
         {
@@ -80,15 +80,20 @@ internal sealed class SparseProblem
         var linear = new LinearProblem(Problem.Geometry, Problem.A, Problem.B);
         if (statistics.FiniteCount < (long)Problem.Geometry.Rows * Problem.Geometry.Columns)
         {
+            // An exact solver knows whether there is a plan at all: without one the dual grows for ever.
             TransportResult exact = new NetworkSimplex().Solve(linear, cancellation);
             return exact.Status == SolverStatus.Infeasible
                 ? (null, exact.Message)
-                : (exact.Potentials?.G.ToArray() ?? (exact.Converged ? new double[B.Length] : null), null);
+                : (given ?? exact.Potentials?.G.ToArray() ?? (exact.Converged ? new double[B.Length] : null), null);
         }
+        if (given is not null)
+            return (given, null);
         if (!(statistics.StandardDeviation > 0))
             return (new double[B.Length], null);
+        using var backend = new Backends.ManagedBackend(threads);
         TransportResult soft = new Sinkhorn(
-            new SinkhornOptions { Tolerance = StartingError, MaxIterations = StartingIterations }
+            new SinkhornOptions { Tolerance = StartingError, MaxIterations = StartingIterations },
+            backend
         ).Solve(
             linear with
             {

@@ -27,7 +27,7 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
     const int ExactSteps = 30;
 
     /// <summary>Smoothing stays at this share of γ: measured from the plan before, it does no harm, and Newton's systems stay well conditioned.</summary>
-    const double LeastSmoothing = 0.02;
+    const double LeastSmoothing = 0.01;
 
     /// <summary>Rounds after which it falls on all the same, for the rare problem whose plans creep.</summary>
     const int PatientRounds = 20;
@@ -158,6 +158,13 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
             return true;
         _ascent.Start(last);
         return Enter(gamma);
+    }
+
+    /// <summary>Where a stage before the last was stopped: the responses of the problem itself to the potentials reached, whatever the clock says.</summary>
+    public void Finish(Ending ending, double gamma, int most = int.MaxValue)
+    {
+        if (ending is Ending.Cancelled or Ending.StepLimit)
+            _ascent.Enter(gamma, 0, most, null, CancellationToken.None);
     }
 
     bool Enter(double gamma, double sigma = 0, int most = int.MaxValue, SparseMatrix? centre = null) =>

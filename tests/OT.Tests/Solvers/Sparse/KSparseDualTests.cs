@@ -200,4 +200,46 @@ public class KSparseDualTests
             s_solver.Solve(exact with { Regularizer = Regularizer.Sparsity(1, 2) }, new CancellationToken(canceled: true)).Status
         );
     }
+
+    /// <summary>However early the end, the limit holds, limited lines have their mass, and the bound is one.</summary>
+    [Fact]
+    public void Stopped_runs_keep_the_limit()
+    {
+        LinearProblem problem = Limited(new TransportCase(40, 30, 14, CaseKind.Plain), 3, factor: 4);
+        double optimum = s_solver.Solve(problem).DualValue;
+        for (int steps = 0; steps < 40; steps += 3)
+        {
+            KSparseResult result = new KSparseDual(new KSparseOptions { MaxIterations = steps, Tolerance = 1e-9 }).Solve(problem);
+            SparseMatrix columns = result.Plan.Values.Transpose();
+            for (int j = 0; j < columns.Rows; j++)
+                Assert.InRange(columns.RowColumns(j).Length, 1, 3);
+            Assert.True(result.Relaxed.Certify().DualValue <= optimum + (1e-9 * Math.Abs(optimum)));
+        }
+    }
+
+    [Fact]
+    public void Cancelled_runs_keep_the_limit()
+    {
+        LinearProblem problem = Limited(new TransportCase(60, 60, 15, CaseKind.Plain), 2, factor: 4);
+        for (int after = 1; after < 30; after += 4)
+        {
+            using var source = new CancellationTokenSource();
+            int seen = 0;
+            var progress = new Watcher(() =>
+            {
+                if (++seen == after)
+                    source.Cancel();
+            });
+            KSparseResult result = new KSparseDual(new KSparseOptions { Progress = progress }).Solve(problem, source.Token);
+            Assert.Equal(SolverStatus.Cancelled, result.Status);
+            SparseMatrix columns = result.Plan.Values.Transpose();
+            for (int j = 0; j < columns.Rows; j++)
+                Assert.InRange(columns.RowColumns(j).Length, 1, 2);
+        }
+    }
+
+    sealed class Watcher(Action step) : IProgress<OT.Solvers.SolverProgress>
+    {
+        public void Report(OT.Solvers.SolverProgress value) => step();
+    }
 }

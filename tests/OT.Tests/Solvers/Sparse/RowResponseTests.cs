@@ -151,4 +151,17 @@ public class RowResponseTests
             Approx.Equal(image[j], diagonal[j], 1e-12 * (1 + Math.Abs(image[j])), "diagonal");
         }
     }
+
+    /// <summary>An entry that enters and leaves by an ulp must not keep the search going.</summary>
+    [Fact(Timeout = 60_000)]
+    public Task Rounding_at_a_threshold_ends() =>
+        Task.Run(
+            () =>
+            {
+                var response = new RowResponse(1, 0, int.MaxValue);
+                Assert.True(response.Solve([0, -1], 1 + Math.ScaleB(1, -52), double.PositiveInfinity));
+                Approx.Equal(1, response.Top, 1e-15, "top");
+            },
+            TestContext.Current.CancellationToken
+        );
 }
