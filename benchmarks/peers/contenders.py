@@ -161,7 +161,7 @@ def pot_quadratic(method, case, repeats, budget):
     return dict(
         seconds=seconds,
         setup=setup,
-        iterations=int(log["nit"]),
+        iterations=log.get("nit"),
         marginalError=marginal_error(plan, a, b),
         transportCost=float((plan * costs).sum()),
         remark="no threshold makes the error smaller",

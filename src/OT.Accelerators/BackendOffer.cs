@@ -53,9 +53,9 @@ sealed class BackendOffer(string name, string inFavour, Func<Geometry, Precision
         BlasBackend.Serves(geometry) ? null : "not squared distances in 16 dimensions or more";
 
     static string? NoKernels(Geometry geometry, Precision precision) =>
-        !NativeBackend.Serves(geometry) ? "it has kernels for stored costs and squared distances"
+        NativeBackend.Serves(geometry) ? null
         : ManagedBackend.IsBlocked(geometry) ? "managed code is measured faster in 8 dimensions or more"
-        : null;
+        : "it has kernels for stored costs and squared distances";
 
     public string Name => name;
 
