@@ -83,5 +83,6 @@ public sealed class NativeBackend : IBackend
 
     /// <summary>Whether there are kernels for a geometry that managed code does not beat; it serves the others, points in many dimensions by blocks.</summary>
     internal static bool Serves(Geometry geometry) =>
-        geometry is CostMatrix or PointCloud { GroundCost: GroundCost.SquaredEuclideanCost } && !ManagedBackend.IsBlocked(geometry);
+        geometry is CostMatrix or PointCloud { GroundCost: GroundCost.SquaredEuclideanCost }
+        && !ManagedBackend.IsBlocked(geometry);
 }
