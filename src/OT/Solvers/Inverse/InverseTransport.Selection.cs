@@ -39,9 +39,9 @@ public sealed partial class InverseTransport
         {
             (int Source, int Target)[] held = [.. order.Where((_, at) => at % folds == fold).Select(k => pairs[k])],
                 kept = [.. order.Where((_, at) => at % folds != fold).Select(k => pairs[k])];
-            using var test = new InverseSession(Part(problem, held), WithoutLimit, backend, cancellation);
-            using var session = new InverseSession(Part(problem, kept), WithoutLimit, backend, cancellation);
-            ImmutableArray<InverseTransportResult> path = session.Path(spread);
+            using var test = new PreparedInverse(Part(problem, held), WithoutLimit, backend, cancellation);
+            using var prepared = new PreparedInverse(Part(problem, kept), WithoutLimit, backend, cancellation);
+            ImmutableArray<InverseTransportResult> path = prepared.Path(spread);
             cancellation.ThrowIfCancellationRequested();
             for (int k = 0; k < path.Length; k++)
                 losses[k][fold] = test.At([.. path[k].Theta]).Value;
@@ -95,8 +95,8 @@ public sealed partial class InverseTransport
             [
                 .. random.NextPermutation(pairs.Length)[..(pairs.Length / 2)].Select(k => pairs[k]),
             ];
-            using var session = new InverseSession(Part(problem, half), WithoutLimit, backend, cancellation);
-            ImmutableArray<InverseTransportResult> path = session.Path(spread);
+            using var prepared = new PreparedInverse(Part(problem, half), WithoutLimit, backend, cancellation);
+            ImmutableArray<InverseTransportResult> path = prepared.Path(spread);
             cancellation.ThrowIfCancellationRequested();
             for (int k = 0; k < path.Length; k++)
             {
@@ -113,8 +113,8 @@ public sealed partial class InverseTransport
     {
         if (asked.Length > 0)
             return [.. asked.OrderDescending()];
-        using var session = new InverseSession(problem, WithoutLimit, backend, cancellation);
-        return Spread(session.LambdaMax());
+        using var prepared = new PreparedInverse(problem, WithoutLimit, backend, cancellation);
+        return Spread(prepared.LambdaMax());
     }
 
     static (int Source, int Target)[] PairsOf(InverseProblem problem)

@@ -56,8 +56,8 @@ public sealed partial class InverseTransport : ISolver<InverseProblem, InverseTr
             _backend,
             () =>
             {
-                using var session = new InverseSession(problem, _options, _backend, cancellation);
-                return session.Solve(problem.Lambda, from);
+                using var prepared = new PreparedInverse(problem, _options, _backend, cancellation);
+                return prepared.Solve(problem.Lambda, from);
             }
         );
     }
@@ -78,8 +78,8 @@ public sealed partial class InverseTransport : ISolver<InverseProblem, InverseTr
         ArgumentNullException.ThrowIfNull(problem);
         Guard.Length(theta.Length, problem.Dictionary.Count, nameof(theta));
         Guard.Finite(theta);
-        using var session = new InverseSession(problem, _options, _backend, cancellation);
-        return session.PreCertificate(theta.ToArray());
+        using var prepared = new PreparedInverse(problem, _options, _backend, cancellation);
+        return prepared.PreCertificate(theta.ToArray());
     }
 
     /// <summary>The loss <c>L(θ)</c>, its gradient, and no penalty: of a coupling that was held out, or of a parameter from elsewhere.</summary>
@@ -97,8 +97,8 @@ public sealed partial class InverseTransport : ISolver<InverseProblem, InverseTr
         ArgumentNullException.ThrowIfNull(problem);
         Guard.Length(theta.Length, problem.Dictionary.Count, nameof(theta));
         Guard.Finite(theta);
-        using var session = new InverseSession(problem, _options, _backend, cancellation);
-        Evaluation at = session.At(theta.ToArray());
+        using var prepared = new PreparedInverse(problem, _options, _backend, cancellation);
+        Evaluation at = prepared.At(theta.ToArray());
         return (at.Value, [.. at.Gradient.Select(value => problem.CostSign * value)]);
     }
 
@@ -111,9 +111,9 @@ public sealed partial class InverseTransport : ISolver<InverseProblem, InverseTr
         ArgumentNullException.ThrowIfNull(problem);
         Guard.Length(theta.Length, problem.Dictionary.Count, nameof(theta));
         Guard.Finite(theta);
-        using var session = new InverseSession(problem, _options, _backend, cancellation);
+        using var prepared = new PreparedInverse(problem, _options, _backend, cancellation);
         int[] all = [.. Enumerable.Range(0, theta.Length)];
-        double[][] h = session.Model.Hessian(session.At(theta.ToArray()), all, InverseModel.ExactSystems).Values;
+        double[][] h = prepared.Model.Hessian(prepared.At(theta.ToArray()), all, InverseModel.ExactSystems).Values;
         return Matrix.From(h);
     }
 
@@ -131,8 +131,8 @@ public sealed partial class InverseTransport : ISolver<InverseProblem, InverseTr
     {
         ArgumentNullException.ThrowIfNull(problem);
         double[] asked = Checked(lambdas);
-        using var session = new InverseSession(problem, _options, _backend, cancellation);
-        return session.Path(asked);
+        using var prepared = new PreparedInverse(problem, _options, _backend, cancellation);
+        return prepared.Path(asked);
     }
 
     static double[] Checked(ReadOnlySpan<double> lambdas)

@@ -8,7 +8,7 @@ using OT.Results;
 namespace OT.Solvers.Inverse;
 
 /// <summary>One problem made ready: its back end, limits, model and coordinates, for one λ or many.</summary>
-internal sealed class InverseSession : IDisposable
+internal sealed class PreparedInverse : IDisposable
 {
     readonly InverseProblem _problem;
     readonly CancellationToken _stop;
@@ -19,7 +19,7 @@ internal sealed class InverseSession : IDisposable
     readonly (ImmutableArray<int> Terms, Matrix? Directions) _unidentified;
     double? _lambdaMax;
 
-    public InverseSession(
+    public PreparedInverse(
         InverseProblem problem,
         InverseTransportOptions options,
         IBackend? backend,
