@@ -15,7 +15,7 @@ internal abstract class FusionRun : IDisposable
     /// <summary>Pairs up to which a bound is found by an exact solver.</summary>
     const long ExactPairs = 4_000_000;
 
-    /// <summary>Numbers that one iteration moves from which threads pay: it has some forty barriers.</summary>
+    /// <summary>Numbers that one iteration moves from which threads pay: it has some ten barriers.</summary>
     const long WorthThreads = 3_000_000;
 
     const int RowBlocksCount = 16;
@@ -29,7 +29,6 @@ internal abstract class FusionRun : IDisposable
     readonly Stopwatch _clock = Stopwatch.StartNew();
     readonly CancellationToken _cancellation;
     readonly ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
-    readonly double[] _transposed;
     readonly Stack<double[]> _spare = new();
     Potentials? _lastExact;
     double _mendedAt = double.PositiveInfinity;
@@ -40,11 +39,10 @@ internal abstract class FusionRun : IDisposable
         (int n, int m) = (problem.Rows, problem.Columns);
         long work = ((long)problem.RowTerms.Length * m) + ((long)problem.ColumnTerms.Length * n) + ((long)n * m);
         Blocks = new RowBlocks(options.Threads ?? (work < WorthThreads ? 1 : Environment.ProcessorCount));
-        RowPairs = new PairOperator(n, m, problem.RowTerms, Blocks);
-        ColumnPairs = new PairOperator(m, n, problem.ColumnTerms, Blocks);
+        RowPairs = new PairOperator(n, m, ofColumns: false, problem.RowTerms, Blocks);
+        ColumnPairs = new PairOperator(n, m, ofColumns: true, problem.ColumnTerms, Blocks);
         NormSquared = RowPairs.NormSquared() + ColumnPairs.NormSquared();
         Projection = new TransportProjection(problem.A, problem.B, Blocks);
-        _transposed = new double[n * m];
         Changed = new double[n * m];
     }
 
@@ -97,35 +95,6 @@ internal abstract class FusionRun : IDisposable
         }
     }
 
-    /// <summary>The transpose of an n × m table.</summary>
-    protected void Transpose(double[] from, double[] to) => Transpose(from, Problem.Rows, Problem.Columns, to);
-
-    void Transpose(double[] from, int rows, int columns, double[] to)
-    {
-        const int tile = 16;
-        int tiles = (columns + tile - 1) / tile;
-        Blocks.Run(
-            tiles,
-            new Tiles(block =>
-            {
-                int last = Math.Min(columns, (block + 1) * tile);
-                for (int i0 = 0; i0 < rows; i0 += tile)
-                {
-                    for (int j = block * tile; j < last; j++)
-                    {
-                        for (int i = i0; i < Math.Min(rows, i0 + tile); i++)
-                            to[(j * rows) + i] = from[(i * columns) + j];
-                    }
-                }
-            })
-        );
-    }
-
-    sealed class Tiles(Action<int> body) : IBlockWork
-    {
-        public void Run(int block, int worker) => body(block);
-    }
-
     /// <summary>One pass over all pairs: <paramref name="adjoint"/> receives KᵀZ.</summary>
     /// <param name="pass">What is done with the dual vectors.</param>
     /// <param name="point">What they move along, n × m.</param>
@@ -142,24 +111,9 @@ internal abstract class FusionRun : IDisposable
         double[] adjoint
     )
     {
+        Array.Clear(adjoint);
         (double movement, double travel, double penalty) = RowPairs.Run(pass, point, at, step, keep, adjoint);
-        if (ColumnPairs.Terms.Length == 0)
-            return (movement, travel, penalty);
-        (int n, int m) = (Problem.Rows, Problem.Columns);
-        Transpose(point, _transposed);
-        double[] columns = Rent();
-        if (at is not null)
-        {
-            double[] turned = Rent();
-            Transpose(at, turned);
-            at = turned;
-        }
-        (double movement2, double travel2, double penalty2) = ColumnPairs.Run(pass, _transposed, at, step, keep, columns);
-        if (at is not null)
-            Return(at);
-        Transpose(columns, m, n, _transposed);
-        EachRow(i => TensorPrimitives.Add(Row(adjoint, i), Row(_transposed, i), Row(adjoint, i)));
-        Return(columns);
+        (double movement2, double travel2, double penalty2) = ColumnPairs.Run(pass, point, at, step, keep, adjoint);
         return (movement + movement2, travel + travel2, penalty + penalty2);
     }
 
@@ -183,17 +137,7 @@ internal abstract class FusionRun : IDisposable
         return sum;
     }
 
-    protected double Penalty(double[] plan)
-    {
-        double penalty = RowPairs.Penalty(plan);
-        if (ColumnPairs.Terms.Length == 0)
-            return penalty;
-        double[] turned = Rent();
-        Transpose(plan, turned);
-        penalty += ColumnPairs.Penalty(turned);
-        Return(turned);
-        return penalty;
-    }
+    protected double Penalty(double[] plan) => RowPairs.Penalty(plan) + ColumnPairs.Penalty(plan);
 
     /// <summary>Whether the gap between a plan's objective and what the dual vectors prove is small enough; costs are those that they have changed.</summary>
     /// <param name="plan">A feasible plan.</param>
@@ -290,11 +234,8 @@ internal abstract class FusionRun : IDisposable
     {
         double best = Objective(plan);
         double[] answer = plan;
-        double[] rows = Distances(Problem.RowTerms, plan, Problem.Columns);
-        double[] turned = Rent();
-        Transpose(plan, turned);
-        double[] columns = Distances(Problem.ColumnTerms, turned, Problem.Rows);
-        Return(turned);
+        double[] rows = Distances(Problem.RowTerms, plan, Problem.Columns, Problem.Columns, 1),
+            columns = Distances(Problem.ColumnTerms, plan, Problem.Rows, 1, Problem.Columns);
         (int Rows, int Columns) seen = (Problem.Rows, Problem.Columns);
         foreach (double share in s_fusing)
         {
@@ -312,8 +253,8 @@ internal abstract class FusionRun : IDisposable
         return answer;
     }
 
-    /// <summary>How far the rows of each pair are apart, beside the longest such row.</summary>
-    static double[] Distances(PairTerm[] terms, double[] table, int length)
+    /// <summary>How far the vectors of each pair are apart, beside the longest such vector; they start <paramref name="apart"/> from each other in the table, coordinates lie <paramref name="stride"/> apart.</summary>
+    static double[] Distances(PairTerm[] terms, double[] table, int length, int apart, int stride)
     {
         var distances = new double[terms.Length];
         double longest = 0;
@@ -324,8 +265,8 @@ internal abstract class FusionRun : IDisposable
                 size = 0;
             for (int j = 0; j < length; j++)
             {
-                double first = t.First * table[(t.I * length) + j],
-                    difference = first - (t.Second * table[(t.K * length) + j]);
+                double first = t.First * table[(t.I * apart) + (j * stride)],
+                    difference = first - (t.Second * table[(t.K * apart) + (j * stride)]);
                 sum += difference * difference;
                 size += first * first;
             }
@@ -383,7 +324,7 @@ internal abstract class FusionRun : IDisposable
     SumOfNormsResult Answer(SolverStatus status, double[] plan)
     {
         plan = Polish(plan);
-        PairDuals duals = Problem.ExpandDuals(RowPairs.Dual, ColumnPairs.Dual);
+        PairDuals duals = Problem.ExpandDuals(RowPairs.DualVectors(), ColumnPairs.DualVectors());
         double[] g = Array.ConvertAll(Projection.G, value => value * PotentialScale);
         bool interrupted = status is SolverStatus.Cancelled or SolverStatus.TimeLimit;
         Potentials? exact = interrupted ? null : ExactPotentials(g);

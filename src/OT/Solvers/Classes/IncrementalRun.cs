@@ -23,6 +23,8 @@ internal sealed class IncrementalRun : FusionRun
     readonly double[] _plan;
     readonly double[] _rowMemory; // p
     readonly double[] _columnMemory; // q
+    readonly double[] _rowDuals; // Z, pair after pair
+    readonly double[] _columnDuals;
     readonly double[] _scratch;
     readonly double _tau;
     double _movement;
@@ -37,6 +39,8 @@ internal sealed class IncrementalRun : FusionRun
         for (int i = 0; i < n; i++)
             TensorPrimitives.Multiply(problem.B, problem.A[i], Row(_plan, i));
         _tau = 1 / Math.Sqrt((double)n * m);
+        _rowDuals = new double[Guard.ArrayLength(problem.RowTerms.Length, m, "dual vectors of all pairs")];
+        _columnDuals = new double[Guard.ArrayLength(problem.ColumnTerms.Length, n, "dual vectors of all pairs")];
         RowPairs.Allocate();
         ColumnPairs.Allocate();
     }
@@ -89,9 +93,9 @@ internal sealed class IncrementalRun : FusionRun
                 else if (block < n + m)
                     ProjectColumn(block - n);
                 else if (block < n + m + rowPairs)
-                    StepPair(RowPairs, block - n - m, m, m, 1);
+                    StepPair(RowPairs.Terms, _rowDuals, block - n - m, m, m, 1);
                 else
-                    StepPair(ColumnPairs, block - n - m - rowPairs, n, 1, m);
+                    StepPair(ColumnPairs.Terms, _columnDuals, block - n - m - rowPairs, n, 1, m);
             }
             Iterations++;
             first = settledFor == 0 ? _movement : first;
@@ -113,7 +117,12 @@ internal sealed class IncrementalRun : FusionRun
     }
 
     /// <summary>KᵀZ, by a look without any step.</summary>
-    void Adjoint(double[] adjoint) => Pass(PairPass.Look, _plan, null, 0, 1, adjoint);
+    void Adjoint(double[] adjoint)
+    {
+        RowPairs.Start(_rowDuals);
+        ColumnPairs.Start(_columnDuals);
+        Pass(PairPass.Look, _plan, null, 0, 1, adjoint);
+    }
 
     /// <summary>Forbidden pairs hold 0 between projections, which see <c>−∞</c> there.</summary>
     bool IsForbidden(int k) => double.IsPositiveInfinity(Problem.Costs[k]);
@@ -161,13 +170,13 @@ internal sealed class IncrementalRun : FusionRun
     }
 
     /// <summary>One pair: rows of P where the stride within them is 1, columns where it is m.</summary>
-    void StepPair(PairOperator pairs, int e, int length, int apart, int stride)
+    void StepPair(PairTerm[] terms, double[] duals, int e, int length, int apart, int stride)
     {
-        PairTerm term = pairs.Terms[e];
+        PairTerm term = terms[e];
         double square = (term.First * term.First) + (term.Second * term.Second),
             rate = 1 / (_tau * square),
             norm = 0;
-        Span<double> z = pairs.Dual.AsSpan(e * length, length),
+        Span<double> z = duals.AsSpan(e * length, length),
             moved = _scratch.AsSpan(0, length);
         int x = term.I * apart,
             y = term.K * apart;

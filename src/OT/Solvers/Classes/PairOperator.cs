@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using OT.Numerics;
@@ -27,63 +29,98 @@ internal enum PairPass
 }
 
 /// <summary>
-/// The differences <c>(K X)_e = First_e X_I − Second_e X_K</c> of rows of a matrix, with one dual vector in a ball for each: steps in the dual and <c>Kᵀ Z</c>, in one pass over the pairs.
+/// The differences <c>(K X)_e = First_e x_I − Second_e x_K</c> of the rows x of a table, or of its columns, with one dual vector in a ball for each: steps in the dual and <c>Kᵀ Z</c>.
 /// </summary>
 /// <remarks>
-/// Rows are dealt to groups, and pairs of groups meet in rounds in which each group plays once: threads never write to the same row, and every row is added to in an order that does not depend on them.
-/// Memory: two dual vectors for each pair once <see cref="Allocate"/> was called.
+/// A pass goes over the pairs twice, for the lengths of the moved vectors and then to write them down, and each time tile by tile of coordinates: as many as let the tile's share of all vectors x and of Kᵀ Z stay in
+/// the second-level cache, so that dual vectors alone come from memory. Threads take tiles, whose sums are added in their order: same bits for any number of threads. Memory: two dual vectors for each pair
+/// once <see cref="Allocate"/> was called.
 /// </remarks>
-internal sealed class PairOperator : IBlockWork
+internal sealed class PairOperator
 {
-    const int Groups = 16; // even
+    const int CacheBytes = 1 << 19;
+    const int WidestTile = 64;
+    const int Lanes = 8; // of Vector512<double>
 
+    readonly bool _ofColumns;
     readonly int _length;
+    readonly int _width;
+    readonly int _tiles;
     readonly RowBlocks _blocks;
-    readonly int[][][] _rounds; // round, task, pairs
-    readonly (double Movement, double Travel, double Penalty)[] _sums;
-    readonly double[][] _scratch;
+    readonly double[][] _points; // per worker, the tile's share of the vectors x
+    readonly double[][] _others; // and of where the penalty is wanted, then of Kᵀ Z
+    readonly double[] _nothing;
+    readonly double[] _squares; // per tile and pair, |moved|²
+    readonly double[] _apart; // per tile and pair, |difference|² where the penalty is wanted
+    readonly double[] _shrink; // per pair
+    double[] _dual = []; // tile after tile, in each pair after pair
     double[] _anchor = [];
-    int[][] _tasks = [];
-    Arguments _now;
 
-    /// <summary>What all pairs of one pass share.</summary>
-    record struct Arguments(PairPass Pass, double[] Point, double[]? At, double[] Adjoint, double Step, double Keep);
-
-    public PairOperator(int count, int length, PairTerm[] terms, RowBlocks blocks)
+    /// <summary>Pairs of rows, or of columns, of tables with so many rows and columns.</summary>
+    public PairOperator(int rows, int columns, bool ofColumns, PairTerm[] terms, RowBlocks blocks)
     {
-        (Count, _length, Terms, _blocks) = (count, length, terms, blocks);
-        _rounds = Schedule(terms);
-        _sums = new (double, double, double)[_rounds.Max(round => round.Length)];
-        _scratch = [.. Enumerable.Range(0, blocks.Threads).Select(_ => new double[length])];
+        (_ofColumns, Terms, _blocks) = (ofColumns, terms, blocks);
+        (Count, _length) = ofColumns ? (columns, rows) : (rows, columns);
+        int all = (_length + Lanes - 1) / Lanes * Lanes,
+            cached = CacheBytes / sizeof(double) / Count / Lanes * Lanes;
+        _width = Math.Min(all, Math.Clamp(cached, Lanes, WidestTile));
+        _tiles = (_length + _width - 1) / _width;
+        (_points, _others) = (Rooms(), Rooms());
+        _nothing = new double[_width];
+        int partial = Guard.ArrayLength(_tiles, terms.Length, "sums of all pairs");
+        (_squares, _apart, _shrink) = (new double[partial], new double[partial], new double[terms.Length]);
+
+        double[][] Rooms() =>
+            [.. Enumerable.Range(0, blocks.Threads).Select(_ => new double[terms.Length == 0 ? 0 : Count * _width])];
     }
 
+    /// <summary>Number of vectors x.</summary>
     public int Count { get; }
 
     public PairTerm[] Terms { get; }
 
-    /// <summary>The dual vectors, one after another.</summary>
-    public double[] Dual { get; private set; } = [];
-
     /// <summary>Takes the memory of dual vectors, all zero.</summary>
     public void Allocate()
     {
-        int size = Guard.ArrayLength(Terms.Length, _length, "dual vectors of all pairs");
-        (Dual, _anchor) = (new double[size], new double[size]);
+        int size = Guard.ArrayLength(Terms.Length, _tiles * _width, "dual vectors of all pairs");
+        (_dual, _anchor) = (new double[size], new double[size]);
     }
 
-    /// <summary>Starts from given dual vectors, which the next anchoring pass brings into their balls.</summary>
-    public void Start(double[] dual) => dual.CopyTo(Dual, 0);
+    /// <summary>Dual vectors to start from, one after another; the next anchoring pass brings them into their balls.</summary>
+    public void Start(double[] dual) => EachPart((at, part) => dual.AsSpan(at, part.Length).CopyTo(part));
 
-    /// <summary>The penalty at a matrix.</summary>
+    /// <summary>The dual vectors, one after another.</summary>
+    public double[] DualVectors()
+    {
+        var dual = new double[Terms.Length * _length];
+        EachPart((at, part) => part.CopyTo(dual.AsSpan(at)));
+        return dual;
+    }
+
+    delegate void PartAction(int at, Span<double> part);
+
+    /// <summary>The parts of dual vectors as they are kept, and where they are in one vector after another.</summary>
+    void EachPart(PartAction action)
+    {
+        for (int tile = 0; tile < _tiles; tile++)
+        {
+            int start = tile * _width,
+                length = Math.Min(_width, _length - start);
+            for (int e = 0; e < Terms.Length; e++)
+                action((e * _length) + start, _dual.AsSpan(((tile * Terms.Length) + e) * _width, length));
+        }
+    }
+
+    /// <summary>The penalty at a table.</summary>
     public double Penalty(double[] at) => Run(PairPass.Value, at, at, 0, 0, []).Penalty;
 
-    /// <summary>One pass; the adjoint <c>Kᵀ Z</c> is filled, and the sums over all pairs returned.</summary>
+    /// <summary>One pass; Kᵀ Z is added to the adjoint, and the sums over all pairs returned.</summary>
     /// <param name="pass">What is done with Z.</param>
-    /// <param name="point">X, Count × length: what Z moves along.</param>
+    /// <param name="point">X: what Z moves along.</param>
     /// <param name="at">Where the penalty is wanted; null for nowhere.</param>
     /// <param name="step">σ; 1/μ for <see cref="PairPass.Smooth"/>.</param>
     /// <param name="keep">Share of the reflected step in a mixture, the rest being the anchor's.</param>
-    /// <param name="adjoint">Receives Kᵀ Z, Count × length.</param>
+    /// <param name="adjoint">A table as X is, to which Kᵀ Z is added.</param>
     /// <returns><c>|T(Z) − Z|²</c>, <c>|T(Z) − anchor|²</c>, and the penalty.</returns>
     public (double Movement, double Travel, double Penalty) Run(
         PairPass pass,
@@ -94,190 +131,261 @@ internal sealed class PairOperator : IBlockWork
         double[] adjoint
     )
     {
-        Array.Clear(adjoint);
-        _now = new(pass, point, at, adjoint, step, keep);
-        (double movement, double travel, double penalty) = (0, 0, 0);
-        foreach (int[][] round in _rounds)
-        {
-            _tasks = round;
-            _blocks.Run(round.Length, this);
-            for (int task = 0; task < round.Length; task++)
-            {
-                movement += _sums[task].Movement;
-                travel += _sums[task].Travel;
-                penalty += _sums[task].Penalty;
-            }
-        }
-        return (movement, travel, penalty);
-    }
-
-    void IBlockWork.Run(int block, int worker)
-    {
-        (double movement, double travel, double penalty) = (0, 0, 0);
-        foreach (int e in _tasks[block])
-        {
-            (double m, double t, double p) = One(e, _scratch[worker]);
-            movement += m;
-            travel += t;
-            penalty += p;
-        }
-        _sums[block] = (movement, travel, penalty);
-    }
-
-    (double Movement, double Travel, double Penalty) One(int e, double[] scratch)
-    {
-        PairTerm term = Terms[e];
-        (PairPass pass, double[] point, double[]? at, double[] adjoint, double step, double keep) = _now;
-        double penalty = at is null
-            ? 0
-            : term.Radius * Math.Sqrt(Move(default, Row(at, term.I), Row(at, term.K), term.First, term.Second, default));
+        if (Terms.Length == 0)
+            return default;
+        var work = new TileWork(this, pass, point, at, step, keep, adjoint);
+        _blocks.Run(_tiles, work);
+        double penalty = Shorten(at is not null);
         if (pass == PairPass.Value)
             return (0, 0, penalty);
-        Span<double> z = Dual.Length > 0 ? Dual.AsSpan(e * _length, _length) : default,
-            start = pass == PairPass.Smooth ? default : z,
-            moved = pass == PairPass.Smooth && !z.IsEmpty ? z : scratch.AsSpan(0, _length);
-        double norm = Math.Sqrt(
-            Move(start, Row(point, term.I), Row(point, term.K), step * term.First, step * term.Second, moved)
-        );
-        double shrink = norm > term.Radius ? term.Radius / norm : 1;
-        Span<double> first = Row(adjoint, term.I),
-            second = Row(adjoint, term.K);
-        if (pass is PairPass.Look or PairPass.Smooth)
-        {
-            Scatter(moved, shrink, term, first, second);
-            if (pass == PairPass.Smooth && !z.IsEmpty)
-                System.Numerics.Tensors.TensorPrimitives.Multiply(z, shrink, z);
-            return (0, 0, penalty);
-        }
-        Span<double> anchor = _anchor.AsSpan(e * _length, _length);
-        (double movement, double travel) =
-            pass == PairPass.Mix ? Mix(z, anchor, moved, shrink, keep) : Anchor(z, anchor, moved, shrink);
-        Scatter(z, 1, term, first, second);
-        return (movement, travel, penalty);
+        work.Moves = true;
+        _blocks.Run(_tiles, work);
+        return (work.Movement.Sum(), work.Travel.Sum(), penalty);
     }
 
-    Span<double> Row(double[] matrix, int row) => matrix.AsSpan(row * _length, _length);
-
-    /// <summary><c>moved = z + first x − second y</c> (without z or without a place to write where they are empty) and its squared norm.</summary>
-    static double Move(
-        ReadOnlySpan<double> z,
-        ReadOnlySpan<double> x,
-        ReadOnlySpan<double> y,
-        double first,
-        double second,
-        Span<double> moved
-    )
+    /// <summary>What moved vectors are multiplied by to be in their balls; returns the penalty.</summary>
+    double Shorten(bool penalised)
     {
-        ref double x0 = ref MemoryMarshal.GetReference(x),
-            y0 = ref MemoryMarshal.GetReference(y),
-            z0 = ref MemoryMarshal.GetReference(z),
-            t0 = ref MemoryMarshal.GetReference(moved);
-        bool adds = !z.IsEmpty,
-            writes = !moved.IsEmpty;
-        Vector256<double> a = Vector256.Create(first),
-            b = Vector256.Create(-second),
-            squares = default;
-        int j = 0;
-        for (; j <= x.Length - 4; j += 4)
+        double penalty = 0;
+        for (int e = 0; e < Terms.Length; e++)
         {
-            Vector256<double> start = adds ? Vector256.LoadUnsafe(ref z0, (nuint)j) : default;
-            Vector256<double> t =
-                start + (a * Vector256.LoadUnsafe(ref x0, (nuint)j)) + (b * Vector256.LoadUnsafe(ref y0, (nuint)j));
-            squares += t * t;
-            if (writes)
-                t.StoreUnsafe(ref t0, (nuint)j);
+            double radius = Terms[e].Radius,
+                square = 0,
+                apart = 0;
+            for (int tile = 0; tile < _tiles; tile++)
+            {
+                square += _squares[(tile * Terms.Length) + e];
+                apart += _apart[(tile * Terms.Length) + e];
+            }
+            double norm = Math.Sqrt(square);
+            _shrink[e] = norm > radius ? radius / norm : 1;
+            penalty += penalised ? radius * Math.Sqrt(apart) : 0;
         }
-        double sum = Vector256.Sum(squares);
-        for (; j < x.Length; j++)
+        return penalty;
+    }
+
+    sealed class TileWork(
+        PairOperator owner,
+        PairPass pass,
+        double[] point,
+        double[]? at,
+        double step,
+        double keep,
+        double[] adjoint
+    ) : IBlockWork
+    {
+        readonly PairTerm[] _terms = owner.Terms;
+        readonly int _width = owner._width;
+
+        public readonly double[] Movement = new double[owner._tiles];
+        public readonly double[] Travel = new double[owner._tiles];
+
+        /// <summary>Whether vectors are written down, or measured.</summary>
+        public bool Moves { get; set; }
+
+        public void Run(int block, int worker)
         {
-            double t = (adds ? z[j] : 0) + (first * x[j]) - (second * y[j]);
+            double[] x = owner._points[worker],
+                other = owner._others[worker];
+            if (pass != PairPass.Value)
+                owner.Load(point, block, x);
+            if (Moves)
+            {
+                Array.Clear(other);
+                Move(block, x, other);
+                owner.AddTo(adjoint, block, other);
+                return;
+            }
+            if (pass != PairPass.Value)
+                Measure(block, x);
+            if (at is null)
+                return;
+            owner.Load(at, block, other);
+            Span<double> apart = owner._apart.AsSpan(block * _terms.Length, _terms.Length);
+            for (int e = 0; e < _terms.Length; e++)
+            {
+                PairTerm t = _terms[e];
+                apart[e] = Square(ref owner._nothing[0], ref Part(other, t.I), ref Part(other, t.K), t.First, -t.Second, _width);
+            }
+        }
+
+        void Measure(int tile, double[] x)
+        {
+            Span<double> squares = owner._squares.AsSpan(tile * _terms.Length, _terms.Length);
+            for (int e = 0; e < _terms.Length; e++)
+            {
+                PairTerm t = _terms[e];
+                squares[e] = Square(
+                    ref Start(tile, e),
+                    ref Part(x, t.I),
+                    ref Part(x, t.K),
+                    step * t.First,
+                    -step * t.Second,
+                    _width
+                );
+            }
+        }
+
+        void Move(int tile, double[] x, double[] sums)
+        {
+            double[] room = new double[_width];
+            // Of the plain step, the vector before it and the anchor, the next vector has so much.
+            (double plain, double before, double anchored) = pass == PairPass.Mix ? (2 * keep, -keep, 1 - keep) : (1, 0, 0);
+            double movement = 0,
+                travel = 0;
+            for (int e = 0; e < _terms.Length; e++)
+            {
+                PairTerm t = _terms[e];
+                int place = (tile * _terms.Length) + e;
+                double shrink = owner._shrink[e],
+                    a = shrink * step * t.First,
+                    b = -shrink * step * t.Second;
+                ref double z = ref Start(tile, e);
+                ref double anchor = ref z;
+                ref double next = ref room[0];
+                if (pass is PairPass.Mix or PairPass.Anchor)
+                {
+                    anchor = ref Part(owner._anchor, place);
+                    next = ref z;
+                }
+                else if (pass == PairPass.Smooth && owner._dual.Length > 0)
+                    next = ref Part(owner._dual, place);
+                (double moves, double away) = Combine(
+                    ref z,
+                    ref anchor,
+                    ref Part(x, t.I),
+                    ref Part(x, t.K),
+                    ref next,
+                    new(shrink, a, b, plain, before, anchored),
+                    _width
+                );
+                movement += moves;
+                travel += away;
+                if (pass == PairPass.Anchor)
+                    MemoryMarshal.CreateSpan(ref z, _width).CopyTo(MemoryMarshal.CreateSpan(ref anchor, _width));
+                Scatter(ref next, ref Part(sums, t.I), ref Part(sums, t.K), t.First, -t.Second, _width);
+            }
+            (Movement[tile], Travel[tile]) = (movement, travel);
+        }
+
+        /// <summary>The vector that a step is added to: none where the penalty is smoothed.</summary>
+        ref double Start(int tile, int e) =>
+            ref pass == PairPass.Smooth ? ref owner._nothing[0] : ref Part(owner._dual, (tile * _terms.Length) + e);
+
+        ref double Part(double[] parts, int k) =>
+            ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(parts), (nint)k * _width);
+    }
+
+    /// <summary><c>|z + a x + b y|²</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static double Square(ref double z, ref double x, ref double y, double a, double b, nint width)
+    {
+        Vector512<double> first = Vector512.Create(a),
+            second = Vector512.Create(b),
+            sum = default;
+        for (nint j = 0; j < width; j += Lanes)
+        {
+            Vector512<double> t = At(ref z, j) + (first * At(ref x, j)) + (second * At(ref y, j));
             sum += t * t;
-            if (writes)
-                moved[j] = t;
         }
-        return sum;
+        return Vector512.Sum(sum);
     }
 
-    /// <summary><c>z ← keep (2 s t − z) + (1 − keep) anchor</c>.</summary>
-    static (double Movement, double Travel) Mix(
-        Span<double> z,
-        ReadOnlySpan<double> anchor,
-        ReadOnlySpan<double> moved,
-        double shrink,
-        double keep
+    /// <summary>Coefficients of <see cref="Combine"/>.</summary>
+    readonly record struct Shares(double Shrink, double First, double Second, double Plain, double Before, double Anchored);
+
+    /// <summary><c>t = Shrink z + First x + Second y</c>, <c>next = Plain t + Before z + Anchored anchor</c>; returns |t − z|² and |t − anchor|².</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static (double Movement, double Travel) Combine(
+        ref double z,
+        ref double anchor,
+        ref double x,
+        ref double y,
+        ref double next,
+        in Shares shares,
+        nint width
     )
     {
-        ref double z0 = ref MemoryMarshal.GetReference(z),
-            a0 = ref MemoryMarshal.GetReference(anchor),
-            t0 = ref MemoryMarshal.GetReference(moved);
-        Vector256<double> movement = default,
-            travel = default,
-            s = Vector256.Create(shrink),
-            c = Vector256.Create(keep),
-            rest = Vector256.Create(1 - keep);
-        int j = 0;
-        for (; j <= z.Length - 4; j += 4)
+        Vector512<double> shrink = Vector512.Create(shares.Shrink),
+            first = Vector512.Create(shares.First),
+            second = Vector512.Create(shares.Second),
+            plain = Vector512.Create(shares.Plain),
+            before = Vector512.Create(shares.Before),
+            anchored = Vector512.Create(shares.Anchored),
+            movement = default,
+            travel = default;
+        for (nint j = 0; j < width; j += Lanes)
         {
-            Vector256<double> old = Vector256.LoadUnsafe(ref z0, (nuint)j),
-                from = Vector256.LoadUnsafe(ref a0, (nuint)j),
-                plain = s * Vector256.LoadUnsafe(ref t0, (nuint)j),
-                moves = plain - old,
-                away = plain - from;
+            Vector512<double> old = At(ref z, j),
+                from = At(ref anchor, j),
+                t = (shrink * old) + (first * At(ref x, j)) + (second * At(ref y, j)),
+                moves = t - old,
+                away = t - from;
             movement += moves * moves;
             travel += away * away;
-            ((c * (plain + moves)) + (rest * from)).StoreUnsafe(ref z0, (nuint)j);
+            Vector512.StoreUnsafe((plain * t) + (before * old) + (anchored * from), ref next, (nuint)j);
         }
-        (double m, double t) = (Vector256.Sum(movement), Vector256.Sum(travel));
-        for (; j < z.Length; j++)
-        {
-            double plain = shrink * moved[j],
-                moves = plain - z[j],
-                away = plain - anchor[j];
-            m += moves * moves;
-            t += away * away;
-            z[j] = (keep * (plain + moves)) + ((1 - keep) * anchor[j]);
-        }
-        return (m, t);
+        return (Vector512.Sum(movement), Vector512.Sum(travel));
     }
 
-    /// <summary><c>z ← anchor ← s t</c>.</summary>
-    static (double Movement, double Travel) Anchor(Span<double> z, Span<double> anchor, ReadOnlySpan<double> moved, double shrink)
+    /// <summary><c>first += a z</c>, <c>second += b z</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void Scatter(ref double z, ref double first, ref double second, double a, double b, nint width)
     {
-        double movement = 0,
-            travel = 0;
-        for (int j = 0; j < z.Length; j++)
+        Vector512<double> plus = Vector512.Create(a),
+            minus = Vector512.Create(b);
+        for (nint j = 0; j < width; j += Lanes)
         {
-            double plain = shrink * moved[j],
-                moves = plain - z[j],
-                away = plain - anchor[j];
-            movement += moves * moves;
-            travel += away * away;
-            z[j] = anchor[j] = plain;
+            Vector512<double> v = At(ref z, j);
+            Vector512.StoreUnsafe(At(ref first, j) + (plus * v), ref first, (nuint)j);
+            Vector512.StoreUnsafe(At(ref second, j) + (minus * v), ref second, (nuint)j);
         }
-        return (movement, travel);
     }
 
-    /// <summary><c>first += First s z</c>, <c>second −= Second s z</c>.</summary>
-    static void Scatter(ReadOnlySpan<double> z, double shrink, PairTerm term, Span<double> first, Span<double> second)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static Vector512<double> At(ref double start, nint j) => Vector512.LoadUnsafe(ref start, (nuint)j);
+
+    /// <summary>The tile's share of every vector, one after another; 0 beyond the last coordinate.</summary>
+    void Load(double[] table, int tile, double[] parts)
     {
-        ref double z0 = ref MemoryMarshal.GetReference(z),
-            x0 = ref MemoryMarshal.GetReference(first),
-            y0 = ref MemoryMarshal.GetReference(second);
-        double plus = shrink * term.First,
-            minus = -shrink * term.Second;
-        Vector256<double> a = Vector256.Create(plus),
-            b = Vector256.Create(minus);
-        int j = 0;
-        for (; j <= z.Length - 4; j += 4)
+        int start = tile * _width,
+            length = Math.Min(_width, _length - start);
+        if (length < _width)
+            Array.Clear(parts);
+        if (_ofColumns)
         {
-            var v = Vector256.LoadUnsafe(ref z0, (nuint)j);
-            (Vector256.LoadUnsafe(ref x0, (nuint)j) + (a * v)).StoreUnsafe(ref x0, (nuint)j);
-            (Vector256.LoadUnsafe(ref y0, (nuint)j) + (b * v)).StoreUnsafe(ref y0, (nuint)j);
+            for (int k = 0; k < length; k++)
+                Spread(table.AsSpan((start + k) * Count, Count), parts.AsSpan(k));
+            return;
         }
-        for (; j < z.Length; j++)
+        for (int i = 0; i < Count; i++)
+            table.AsSpan((i * _length) + start, length).CopyTo(parts.AsSpan(i * _width));
+    }
+
+    void Spread(ReadOnlySpan<double> row, Span<double> to)
+    {
+        for (int i = 0; i < row.Length; i++)
+            to[i * _width] = row[i];
+    }
+
+    void AddTo(double[] table, int tile, double[] parts)
+    {
+        int start = tile * _width,
+            length = Math.Min(_width, _length - start);
+        if (_ofColumns)
         {
-            first[j] += plus * z[j];
-            second[j] += minus * z[j];
+            for (int k = 0; k < length; k++)
+            {
+                Span<double> row = table.AsSpan((start + k) * Count, Count);
+                for (int i = 0; i < row.Length; i++)
+                    row[i] += parts[(i * _width) + k];
+            }
+            return;
+        }
+        for (int i = 0; i < Count; i++)
+        {
+            Span<double> row = table.AsSpan((i * _length) + start, length);
+            TensorPrimitives.Add(row, parts.AsSpan(i * _width, length), row);
         }
     }
 
@@ -314,43 +422,5 @@ internal sealed class PairOperator : IBlockWork
             x = y;
         }
         return Math.Min(bound, margin * value);
-    }
-
-    /// <summary>A round robin: in each round every group plays one other; in the last, each plays itself.</summary>
-    static int[][][] Schedule(PairTerm[] terms)
-    {
-        var games = new List<int>[Groups, Groups];
-        for (int e = 0; e < terms.Length; e++)
-        {
-            int first = terms[e].I % Groups,
-                second = terms[e].K % Groups;
-            (games[Math.Min(first, second), Math.Max(first, second)] ??= []).Add(e);
-        }
-        var rounds = new List<int[][]>();
-        for (int round = 0; round < Groups; round++)
-        {
-            var tasks = new List<int[]>();
-            for (int g = 0; g < Groups; g++)
-            {
-                for (int h = g; h < Groups; h++)
-                {
-                    // The circle method: the last group stays, the others move on.
-                    int meet =
-                        g == h ? Groups - 1
-                        : h == Groups - 1 ? 2 * g % (Groups - 1)
-                        : (g + h) % (Groups - 1);
-                    if (meet == round && games[g, h] is { } pairs)
-                        tasks.Add([.. pairs]);
-                }
-            }
-            if (tasks.Count > 0)
-                rounds.Add([.. tasks]);
-        }
-        return rounds.Count == 0
-            ?
-            [
-                [],
-            ]
-            : [.. rounds];
     }
 }
