@@ -32,9 +32,9 @@ internal sealed class KSparseRun(
             if (g is null)
                 return Nothing(Stopped(), "Stopped before the first pass.");
             var run = new StagedAscent(_turned, options, blocks, limited.Token);
-            Ending ending = run.Limited(g, limit.Gamma, limit.MaxNonZeros, at => IsCertified(at, blocks, limited.Token));
+            Ending ending = run.Limited(g, limit.Gamma, limit.MaxNonZeros, at => IsCertified(at, limited.Token));
             run.Finish(ending, limit.Gamma, limit.MaxNonZeros);
-            return Answer(run, blocks, SparseProblem.StatusOf(ending, Stopped), limited.Token);
+            return Answer(run, SparseProblem.StatusOf(ending, Stopped), limited.Token);
         }
         catch (OperationCanceledException)
         {
@@ -43,26 +43,20 @@ internal sealed class KSparseRun(
     }
 
     /// <summary>The relaxation's value at the smoothed responses beside the dual without smoothing.</summary>
-    bool IsCertified(StagedAscent at, RowBlocks blocks, CancellationToken stop)
+    bool IsCertified(StagedAscent at, CancellationToken stop)
     {
         SparseMatrix plan = at.At.ToMatrix();
         double primal = _turned.Cost(plan) + SparseObjective.Value(_turned.Problem.Regularizer, plan);
         // Half for the solver, half for the rounding of the plan; a value near 0 is measured beside the costs' spread.
         double scale = Math.Max(Math.Abs(primal), 0.01 * _turned.Geometry.Statistics.StandardDeviation * _turned.Mass);
-        return Exact(at.G, blocks, stop) is { } exact && primal - exact.SemiDual.Value <= 0.5 * options.Tolerance * scale;
+        return at.Exact(limit.Gamma, limit.MaxNonZeros, stop) is { } exact
+            && primal - exact.SemiDual.Value <= 0.5 * options.Tolerance * scale;
     }
 
-    /// <summary>Responses without smoothing; null when stopped.</summary>
-    Responses? Exact(double[] g, RowBlocks blocks, CancellationToken stop)
-    {
-        var exact = new Responses(_turned.Geometry, _turned.A, _turned.B, blocks);
-        return exact.Run(g, limit.Gamma, 0, limit.MaxNonZeros, stop) ? exact : null;
-    }
-
-    KSparseResult Answer(StagedAscent run, RowBlocks blocks, SolverStatus status, CancellationToken stop)
+    KSparseResult Answer(StagedAscent run, SolverStatus status, CancellationToken stop)
     {
         SparseMatrix relaxed = run.At.ToMatrix();
-        Responses exact = Exact(run.G, blocks, CancellationToken.None)!;
+        Responses exact = run.Exact(limit.Gamma, limit.MaxNonZeros, CancellationToken.None)!;
         Potentials turned = _turned.Complete(exact.F, run.G); // without smoothing: the best bound at g
         int[] ties = [.. run.At.Tied];
         SparseMatrix plan = ties.Length == 0 ? relaxed : Keep(relaxed);

@@ -147,7 +147,7 @@ public sealed class QuadraticDual : ISolver<LinearProblem, TransportResult>
         CancellationToken limit
     )
     {
-        var responses = new Responses(sparse.Geometry, sparse.A, sparse.B, blocks);
+        var responses = new Responses(sparse.Geometry, sparse.A, sparse.B, blocks, new Shortlists(sparse.Geometry));
         double Negative(ReadOnlySpan<double> at, Span<double> gradient)
         {
             if (!responses.Run(at, gamma, 0, int.MaxValue, limit))

@@ -5,12 +5,13 @@ using OT.Numerics;
 namespace OT.Solvers.Sparse;
 
 /// <summary>The best responses of all rows to target potentials: the value and the gradient of the semi-dual, and the matrix of its second derivatives.</summary>
-/// <remarks>One pass over the costs, in blocks of rows whose borders never depend on the thread count: same bits for any number of threads. Memory: the entries with mass.</remarks>
+/// <remarks>One pass over the costs, in blocks of rows whose borders never depend on the thread count: same bits for any number of threads. Memory: the entries with mass, and the lists.</remarks>
 /// <param name="geometry">The costs, n × m.</param>
 /// <param name="a">Source weights; rows of weight 0 respond with nothing.</param>
 /// <param name="b">Target weights.</param>
 /// <param name="blocks">The threads.</param>
-internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBlocks blocks) : IBlockWork
+/// <param name="lists">Which columns may matter; shared by all responses to one problem, which take turns.</param>
+internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBlocks blocks, Shortlists lists) : IBlockWork
 {
     const int BlockRows = 32;
 
@@ -19,6 +20,7 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
     readonly Piece[] _pieces = new Piece[(geometry.Rows + BlockRows - 1) / BlockRows];
     readonly double[] _top = Filled(geometry.Rows);
     readonly double[][] _costs = new double[blocks.Threads][];
+    readonly double[][] _values = new double[blocks.Threads][];
     readonly RowResponse[] _rows = new RowResponse[blocks.Threads];
     readonly double[] _prices = new double[geometry.Columns];
     CancellationToken _cancellation;
@@ -88,6 +90,7 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
         (_terms, Strength, _cancellation) = ((gamma, sigma, most), gamma + sigma, cancellation);
         for (int j = 0; j < _m; j++)
             _prices[j] = b[j] > 0 ? g[j] : double.NegativeInfinity;
+        lists.Move(_prices);
         blocks.Run(_pieces.Length, this);
         if (cancellation.IsCancellationRequested)
             return false;
@@ -98,7 +101,7 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
     void IBlockWork.Run(int block, int worker)
     {
         Piece piece = _pieces[block] ??= new Piece();
-        double[] room = _costs[worker] ??= new double[_m];
+        double[] room = _values[worker] ??= new double[_m];
         RowResponse response = _rows[worker] ??= new(_terms.Gamma, _terms.Sigma, _terms.Most);
         int first = block * BlockRows,
             count = Math.Min(BlockRows, _n - first);
@@ -112,8 +115,7 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
                 continue;
             if (_cancellation.IsCancellationRequested)
                 return;
-            Span<double> values = Values(i, room, out ReadOnlySpan<int> listed);
-            if (values.IsEmpty || !response.Solve(values, a[i], _top[i]))
+            if (!FromList(i, room, response, out ReadOnlySpan<int> listed) && !FromAll(i, worker, room, response, out listed))
                 continue; // no allowed column: a start that looked for a plan has found none
             (F[i], _top[i]) = (response.F, response.Top);
             piece.Append(response.Columns, listed, response.Masses, at);
@@ -129,30 +131,52 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
         }
     }
 
-    /// <summary>v of a row, and Q's part in it; of listed pairs alone where others are forbidden, whose columns are then given.</summary>
-    Span<double> Values(int i, double[] room, out ReadOnlySpan<int> listed)
+    /// <summary>The response from the row's list, where that reaches far enough.</summary>
+    bool FromList(int i, double[] room, RowResponse response, out ReadOnlySpan<int> listed) =>
+        lists.TryRead(i, _prices, room, out listed, out double floor)
+        && AddCentre(i, room.AsSpan(0, listed.Length), listed)
+        && response.Solve(room.AsSpan(0, listed.Length), a[i], _top[i], floor);
+
+    /// <summary>The response from all columns, or all listed pairs where others are forbidden, whose columns are then given.</summary>
+    bool FromAll(int i, int worker, double[] room, RowResponse response, out ReadOnlySpan<int> listed)
     {
-        Span<double> values = room;
-        listed = default;
         if (geometry is SparseCost { Costs: var pairs })
         {
             listed = pairs.RowColumns(i);
-            values = room.AsSpan(0, listed.Length);
-            for (int k = 0; k < values.Length; k++)
-                values[k] = _prices[listed[k]] - pairs.RowValues(i)[k];
+            Span<double> few = room.AsSpan(0, listed.Length);
+            for (int k = 0; k < few.Length; k++)
+                few[k] = _prices[listed[k]] - pairs.RowValues(i)[k];
+            AddCentre(i, few, listed);
+            return !few.IsEmpty && response.Solve(few, a[i], _top[i], double.NegativeInfinity);
         }
-        else
-        {
-            geometry.CostRow(i, values);
-            TensorPrimitives.Subtract(_prices, values, values);
-        }
+        listed = default;
+        double[] costs = _costs[worker] ??= new double[_m];
+        geometry.CostRow(i, costs);
+        TensorPrimitives.Subtract(_prices, costs, room);
+        AddCentre(i, room, listed);
+        if (!response.Solve(room, a[i], _top[i], double.NegativeInfinity))
+            return false;
+        double centred =
+            Centre is null || Centre.RowValues(i).IsEmpty ? 0 : _terms.Sigma * TensorPrimitives.Max(Centre.RowValues(i));
+        lists.Keep(i, costs, _prices, response.Top - response.F, response.Top, response.Depth + centred, response.Count);
+        return true;
+    }
+
+    /// <summary>Adds Q's part to a row's values; false where one of its columns is not listed.</summary>
+    bool AddCentre(int i, Span<double> values, ReadOnlySpan<int> listed)
+    {
         if (Centre is not { } centre)
-            return values;
+            return true;
         ReadOnlySpan<int> columns = centre.RowColumns(i);
         ReadOnlySpan<double> masses = centre.RowValues(i);
         for (int k = 0; k < columns.Length; k++)
-            values[listed.IsEmpty ? columns[k] : listed.BinarySearch(columns[k])] += _terms.Sigma * masses[k];
-        return values;
+        {
+            int at = listed.IsEmpty ? columns[k] : listed.BinarySearch(columns[k]);
+            if (at < 0)
+                return false;
+            values[at] += _terms.Sigma * masses[k];
+        }
+        return true;
     }
 
     void Join(ReadOnlySpan<double> g)

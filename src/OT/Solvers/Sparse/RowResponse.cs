@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 using OT.Numerics;
 
 namespace OT.Solvers.Sparse;
@@ -20,9 +21,16 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
     /// <summary>Values at rank k and k + 1 closer than this, relative to the larger s, are a tie.</summary>
     const double TieWidth = 1e-12;
 
+    /// <summary>Values that are sorted one by one, as they are asked for; most rows need a few.</summary>
+    const int FewSorted = 12;
+
+    /// <summary>A response looks as deep as its guess of the largest s, and somewhat more.</summary>
+    const double Slack = 1.25;
+
     readonly double _strength = gamma + sigma;
     double[] _values = [];
     int[] _columns = [];
+    int _sorted;
 
     /// <summary>Entries with mass, 0 … Count − 1: the head, then the tail.</summary>
     public int Count { get; private set; }
@@ -38,6 +46,9 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
 
     /// <summary>L; 0 where there is no tail.</summary>
     public double Level { get; private set; }
+
+    /// <summary>How far below the largest value the last response had to look.</summary>
+    public double Depth { get; private set; }
 
     /// <summary>Whether σ is 0 and the k-th and the next value tie, so that the response is one of many.</summary>
     public bool IsTied { get; private set; }
@@ -55,8 +66,9 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
     /// <param name="values">v; −∞ where nothing can go.</param>
     /// <param name="mass">a, positive.</param>
     /// <param name="guess">A guess of <see cref="Top"/>; <c>+∞</c> for none. It changes no bit.</param>
-    /// <returns>False where no value is finite.</returns>
-    public bool Solve(ReadOnlySpan<double> values, double mass, double guess)
+    /// <param name="floor">Values up to this may be missing; <c>−∞</c> where all are given.</param>
+    /// <returns>False where no value is finite, or where a missing one may matter.</returns>
+    public bool Solve(ReadOnlySpan<double> values, double mass, double guess, double floor)
     {
         if (_values.Length < values.Length)
             (_values, _columns) = (new double[values.Length], new int[values.Length]);
@@ -65,12 +77,17 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
             return false;
         // One entry with all the mass would have this s: no larger one is possible.
         double bound = _strength * mass;
-        double tried = Math.Min(bound, 2 * guess);
-        Collect(values, largest, tried);
-        if (!Respond(mass) || (Top > tried && tried < bound))
+        Depth = Math.Min(bound, Slack * guess);
+        if (!(largest - Depth >= floor))
+            return false;
+        Collect(values, largest, Depth);
+        if (!Respond(mass) || (Top > Depth && Depth < bound))
         {
             // What was left out may be positive after all.
-            Collect(values, largest, bound);
+            Depth = bound;
+            if (!(largest - Depth >= floor))
+                return false;
+            Collect(values, largest, Depth);
             Respond(mass);
         }
         F = Top - largest;
@@ -114,7 +131,7 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
         double top = Threshold(mass, out int positive);
         if (positive > most)
         {
-            Sort();
+            _sorted = 0;
             if (sigma == 0)
                 Cut(mass);
             else
@@ -146,44 +163,98 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
         positive = -1;
         while (true)
         {
-            double sum = 0;
-            int count = 0;
-            for (int k = 0; k < Count; k++)
-            {
-                if (top + _values[k] > 0)
-                {
-                    sum += _values[k];
-                    count++;
-                }
-            }
+            (double sum, int count) = Above(top);
             // Entries only leave; one that comes back does so by rounding, and is worth nothing.
             if (positive >= 0 && count >= positive)
-                return top;
+                break;
             (positive, top) = (count, (total - sum) / count);
+        }
+        // Added one by one: what a guess left out, or did not, is in no sum.
+        double inOrder = 0;
+        int last = 0;
+        for (int k = 0; k < Count; k++)
+        {
+            if (top + _values[k] > 0)
+            {
+                inOrder += _values[k];
+                last++;
+            }
+        }
+        return (total - inOrder) / last;
+    }
+
+    /// <summary>Sum and number of the values that are positive with the top added.</summary>
+    (double Sum, int Count) Above(double top)
+    {
+        Vector256<double> tops = Vector256.Create(top),
+            sums = default;
+        Vector256<long> counts = default;
+        int k = 0;
+        for (; k <= Count - Vector256<double>.Count; k += Vector256<double>.Count)
+        {
+            Vector256<double> values = Vector256.Create(_values.AsSpan(k)),
+                positive = Vector256.GreaterThan(tops + values, Vector256<double>.Zero);
+            sums += values & positive;
+            counts -= positive.AsInt64(); // all ones is −1
+        }
+        double sum = Vector256.Sum(sums);
+        var count = (int)Vector256.Sum(counts);
+        for (; k < Count; k++)
+        {
+            if (top + _values[k] > 0)
+            {
+                sum += _values[k];
+                count++;
+            }
+        }
+        return (sum, count);
+    }
+
+    /// <summary>Puts so many entries first, by falling value, equal ones by column.</summary>
+    void SortTo(int end)
+    {
+        if (end <= _sorted)
+            return;
+        if (Math.Min(end, Count) > FewSorted)
+        {
+            SortRest();
+            return;
+        }
+        for (; _sorted < Math.Min(end, Count); _sorted++)
+        {
+            int first = _sorted;
+            for (int k = _sorted + 1; k < Count; k++)
+            {
+                if (_values[k] > _values[first] || (_values[k] == _values[first] && _columns[k] < _columns[first]))
+                    first = k;
+            }
+            (_values[first], _values[_sorted]) = (_values[_sorted], _values[first]);
+            (_columns[first], _columns[_sorted]) = (_columns[_sorted], _columns[first]);
         }
     }
 
-    /// <summary>By falling value, equal ones by column.</summary>
-    void Sort()
+    void SortRest()
     {
-        Span<double> keys = _values.AsSpan(0, Count);
-        Span<int> columns = _columns.AsSpan(0, Count);
+        Span<double> keys = _values.AsSpan(_sorted, Count - _sorted);
+        Span<int> columns = _columns.AsSpan(_sorted, Count - _sorted);
         TensorPrimitives.Negate(keys, keys);
         keys.Sort(columns);
         TensorPrimitives.Negate(keys, keys);
-        for (int start = 0; start < Count; )
+        for (int start = 0; start < keys.Length; )
         {
             int end = start + 1;
-            while (end < Count && keys[end] == keys[start])
+            while (end < keys.Length && keys[end] == keys[start])
                 end++;
             columns[start..end].Sort();
             start = end;
         }
+        _sorted = Count;
     }
 
     /// <summary>σ = 0: the k largest, whatever comes next.</summary>
     void Cut(double mass)
     {
+        SortTo(most + 1);
         double sum = 0;
         for (int k = 0; k < most; k++)
             sum += _values[k];
@@ -239,6 +310,7 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
         double sum = 0; // of s over the tail
         while (true)
         {
+            SortTo(end + 1);
             // 1/L where the count is k with this head and tail, or where the next entry changes its part.
             double full = end > head ? ((sigma * (most - head)) + (gamma * (end - head))) / sum : double.PositiveInfinity;
             double enters = end < Count && top + _values[end] > 0 ? gamma / (top + _values[end]) : double.PositiveInfinity;

@@ -4,12 +4,16 @@ using OT.Numerics;
 namespace OT.Solvers.Sparse;
 
 /// <summary>Damped semismooth Newton on the semi-dual: <c>(H + ν/(γ + σ)) d = b − Pᵀ1</c>, ν by the ratio of gain and model (Levenberg and Marquardt).</summary>
-internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, RowBlocks blocks)
+internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, RowBlocks blocks, Shortlists lists)
 {
     const double LeastDamping = 1e-9;
     const double MostDamping = 1e6;
     const double Unit = 1.1102230246251565e-16; // 2⁻⁵³
     const int MostProducts = 2000;
+
+    /// <summary>A step that lowers the value is tried at this share of its length, and damped so much more where that fails too.</summary>
+    const double ShortStep = 0.25;
+    const double Stiffening = 16;
 
     /// <summary>Gains of so many times the rounding of the value are left to the error.</summary>
     const double BlindFactor = 1e4;
@@ -22,14 +26,14 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
     readonly double[] _shift = new double[b.Length];
     double[] _g = new double[b.Length];
     double[] _next = new double[b.Length];
-    Responses _trial = new(geometry, a, b, blocks);
+    Responses _trial = new(geometry, a, b, blocks, lists);
     double _damping = 0.01;
 
     /// <summary>g.</summary>
     public double[] G => _g;
 
     /// <summary>The responses to g.</summary>
-    public Responses At { get; private set; } = new(geometry, a, b, blocks);
+    public Responses At { get; private set; } = new(geometry, a, b, blocks, lists);
 
     /// <summary>Steps tried so far.</summary>
     public int Steps { get; private set; }
@@ -57,6 +61,13 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
         return true;
     }
 
+    /// <summary>The responses to g without smoothing; null when stopped.</summary>
+    public Responses? Respond(double gamma, int most, CancellationToken stop)
+    {
+        var exact = new Responses(geometry, a, b, blocks, lists);
+        return exact.Run(_g, gamma, 0, most, stop) ? exact : null;
+    }
+
     (double Gamma, double Sigma, int Most) _terms;
 
     /// <summary>Steps until <c>|Pᵀ1 − b|₁</c> is at most <paramref name="tolerance"/>.</summary>
@@ -71,35 +82,61 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
             if (_damping > MostDamping * (_terms.Sigma > 0 ? Math.Max(1, _terms.Gamma / _terms.Sigma) : 1))
                 return Ending.Stalled;
             Steps++;
-            double model = Direction(cancellation);
-            for (int j = 0; j < _g.Length; j++)
-                _next[j] = _g[j] + _direction[j];
-            Passes++;
-            if (cancellation.IsCancellationRequested || !_trial.Run(_next, _terms.Gamma, _terms.Sigma, _terms.Most, cancellation))
+            (double Slope, double Curvature) along = Direction(cancellation);
+            Trial trial = Try(1, along, cancellation);
+            // Kinks close by spoil a whole step more often than its direction.
+            bool shortened = trial == Trial.Worse;
+            if (shortened)
+                trial = Try(ShortStep, along, cancellation);
+            if (trial == Trial.Cancelled)
                 return Ending.Cancelled;
-            double gain = _trial.SemiDual.Value - At.SemiDual.Value;
-            double rounding = 64 * Unit * Math.Max(At.SemiDual.Size, _trial.SemiDual.Size);
-            // Where the value can hardly tell, less error is better as long as the value does not fall by more than its rounding.
-            bool blind = model <= BlindFactor * rounding && gain >= -rounding && _trial.Error < At.Error;
-            bool better = blind || (gain >= 1e-3 * model && gain > 0);
-            if (better)
+            if (trial == Trial.Worse)
             {
-                (_g, _next) = (_next, _g);
-                (At, _trial) = (_trial, At);
-                report?.Invoke(At.Error);
+                _damping = Math.Max(Stiffening * _damping, LeastDamping);
+                continue;
             }
-            if (better && (blind || gain >= 0.75 * model))
+            (_g, _next) = (_next, _g);
+            (At, _trial) = (_trial, At);
+            report?.Invoke(At.Error);
+            if (!shortened && trial == Trial.AsModelled)
                 _damping = Math.Max(LeastDamping, _damping / 4);
-            else if (!better)
-                _damping = Math.Max(4 * _damping, 1e-9);
-            else if (gain < 0.25 * model)
+            else if (!shortened && trial == Trial.FarFromModel)
                 _damping *= 2;
         }
         return Ending.Converged;
     }
 
-    /// <summary>Solves for a step and gives the gain that the model promises: <c>⟨F, d⟩ − ½ ⟨d, H d⟩</c>.</summary>
-    double Direction(CancellationToken cancellation)
+    enum Trial
+    {
+        Cancelled,
+        Worse,
+        FarFromModel,
+        Better,
+        AsModelled,
+    }
+
+    /// <summary>Responses to <c>g + share · d</c>, and what they are worth beside the model <c>share ⟨F, d⟩ − ½ share² ⟨d, H d⟩</c>.</summary>
+    Trial Try(double share, (double Slope, double Curvature) along, CancellationToken cancellation)
+    {
+        for (int j = 0; j < _g.Length; j++)
+            _next[j] = _g[j] + (share * _direction[j]);
+        Passes++;
+        if (cancellation.IsCancellationRequested || !_trial.Run(_next, _terms.Gamma, _terms.Sigma, _terms.Most, cancellation))
+            return Trial.Cancelled;
+        double model = share * (along.Slope - (0.5 * share * along.Curvature)),
+            gain = _trial.SemiDual.Value - At.SemiDual.Value,
+            rounding = 64 * Unit * Math.Max(At.SemiDual.Size, _trial.SemiDual.Size);
+        // Where the value can hardly tell, less error is better as long as the value does not fall by more than its rounding.
+        if (model <= BlindFactor * rounding && gain >= -rounding && _trial.Error < At.Error)
+            return Trial.AsModelled;
+        return !(gain > 0 && gain >= 1e-3 * model) ? Trial.Worse
+            : gain >= 0.75 * model ? Trial.AsModelled
+            : gain < 0.25 * model ? Trial.FarFromModel
+            : Trial.Better;
+    }
+
+    /// <summary>Solves for a step d and gives <c>⟨F, d⟩</c> and <c>⟨d, H d⟩</c>.</summary>
+    (double Slope, double Curvature) Direction(CancellationToken cancellation)
     {
         At.Diagonal(_diagonal);
         for (int j = 0; j < b.Length; j++)
@@ -128,13 +165,16 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
         Products += outcome.Iterations;
         Centre();
         At.Multiply(_direction, [], _image);
-        double model = 0;
+        double slope = 0,
+            curvature = 0;
         for (int j = 0; j < b.Length; j++)
         {
-            if (b[j] > 0)
-                model += ((b[j] - At.ColumnSums[j]) * _direction[j]) - (0.5 * _direction[j] * _image[j]);
+            if (b[j] == 0)
+                continue;
+            slope += (b[j] - At.ColumnSums[j]) * _direction[j];
+            curvature += _direction[j] * _image[j];
         }
-        return model;
+        return (slope, curvature);
     }
 
     /// <summary>A constant changes nothing but the size of the potentials, and with it their rounding: it is taken out.</summary>

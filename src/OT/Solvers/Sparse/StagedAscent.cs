@@ -36,7 +36,7 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
 
     readonly Stopwatch _clock = Stopwatch.StartNew();
     readonly List<double> _errors = [];
-    readonly SemiDualAscent _ascent = new(problem.Geometry, problem.A, problem.B, blocks);
+    readonly SemiDualAscent _ascent = new(problem.Geometry, problem.A, problem.B, blocks, new Shortlists(problem.Geometry));
 
     double Wanted => options.Tolerance * problem.Mass;
 
@@ -49,6 +49,9 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
 
     /// <summary>The responses to <see cref="G"/>.</summary>
     public Responses At => _ascent.At;
+
+    /// <summary>Responses to <see cref="G"/> without smoothing; null when stopped.</summary>
+    public Responses? Exact(double gamma, int most, CancellationToken stop) => _ascent.Respond(gamma, most, stop);
 
     /// <summary>What was done, in words.</summary>
     public string Account =>

@@ -37,7 +37,7 @@ public class RowResponseTests
                 mass = 0.1 + random.NextDouble();
             double[] values = Values(random, length, trial % 3 == 0);
             var response = new RowResponse(gamma, 0, most);
-            Assert.True(response.Solve(values, mass, double.PositiveInfinity));
+            Assert.True(response.Solve(values, mass, double.PositiveInfinity, double.NegativeInfinity));
             double[] p = Dense(response, length);
             Assert.True(response.Count <= most);
             Approx.Equal(mass, p.Sum(), 1e-13 * mass, "mass");
@@ -64,7 +64,7 @@ public class RowResponseTests
                 mass = 0.1 + random.NextDouble();
             double[] values = Values(random, length, trial % 3 == 0);
             var response = new RowResponse(gamma, sigma, most);
-            Assert.True(response.Solve(values, mass, double.PositiveInfinity));
+            Assert.True(response.Solve(values, mass, double.PositiveInfinity, double.NegativeInfinity));
             double[] p = Dense(response, length);
             double rounding = 1e-12 * gamma / sigma;
             Approx.Equal(mass, p.Sum(), rounding * mass, "mass");
@@ -104,9 +104,9 @@ public class RowResponseTests
             double[] values = Values(random, 40, trial % 2 == 0);
             double sigma = trial % 4 == 0 ? 0 : 0.01;
             var plain = new RowResponse(0.5, sigma, 5);
-            plain.Solve(values, 1, double.PositiveInfinity);
+            plain.Solve(values, 1, double.PositiveInfinity, double.NegativeInfinity);
             var guessed = new RowResponse(0.5, sigma, 5);
-            guessed.Solve(values, 1, Math.Pow(10, -4 * random.NextDouble()));
+            guessed.Solve(values, 1, Math.Pow(10, -4 * random.NextDouble()), double.NegativeInfinity);
             Assert.Equal(Dense(plain, 40), Dense(guessed, 40));
             Assert.Equal(plain.F, guessed.F);
         }
@@ -131,11 +131,11 @@ public class RowResponseTests
         const double step = 1e-7;
         double[] Sums(double t)
         {
-            var at = new Responses(geometry, a, b, blocks);
+            var at = new Responses(geometry, a, b, blocks, new Shortlists(geometry));
             Assert.True(at.Run([.. g.Zip(direction, (x, d) => x + (t * d))], 1, sigma, most, CancellationToken.None));
             return at.ColumnSums;
         }
-        var here = new Responses(geometry, a, b, blocks);
+        var here = new Responses(geometry, a, b, blocks, new Shortlists(geometry));
         Assert.True(here.Run(g, 1, sigma, most, CancellationToken.None));
         var image = new double[b.Length];
         here.Multiply(direction, [], image);
@@ -159,7 +159,7 @@ public class RowResponseTests
             () =>
             {
                 var response = new RowResponse(1, 0, int.MaxValue);
-                Assert.True(response.Solve([0, -1], 1 + Math.ScaleB(1, -52), double.PositiveInfinity));
+                Assert.True(response.Solve([0, -1], 1 + Math.ScaleB(1, -52), double.PositiveInfinity, double.NegativeInfinity));
                 Approx.Equal(1, response.Top, 1e-15, "top");
             },
             TestContext.Current.CancellationToken
