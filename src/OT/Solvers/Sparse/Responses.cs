@@ -21,6 +21,7 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
     readonly double[] _top = Filled(geometry.Rows);
     readonly double[][] _costs = new double[blocks.Threads][];
     readonly double[][] _values = new double[blocks.Threads][];
+    readonly int[][] _listed = new int[blocks.Threads][];
     readonly RowResponse[] _rows = new RowResponse[blocks.Threads];
     readonly double[] _prices = new double[geometry.Columns];
     CancellationToken _cancellation;
@@ -158,7 +159,16 @@ internal sealed class Responses(Geometry geometry, double[] a, double[] b, RowBl
             return false;
         double centred =
             Centre is null || Centre.RowValues(i).IsEmpty ? 0 : _terms.Sigma * TensorPrimitives.Max(Centre.RowValues(i));
-        lists.Keep(i, costs, _prices, response.Top - response.F, response.Top, response.Depth + centred, response.Count);
+        lists.Keep(
+            i,
+            costs,
+            _prices,
+            response.Top - response.F,
+            response.Top,
+            response.Depth + centred,
+            response.Count,
+            _listed[worker] ??= new int[_m]
+        );
         return true;
     }
 

@@ -80,6 +80,7 @@ internal sealed class Shortlists(Geometry geometry)
     /// <param name="top">The largest s of its response.</param>
     /// <param name="wanted">How far below the largest value the response had to look.</param>
     /// <param name="entries">Entries of the response.</param>
+    /// <param name="room">Scratch for as many columns as there are.</param>
     public void Keep(
         int i,
         ReadOnlySpan<double> costs,
@@ -87,32 +88,25 @@ internal sealed class Shortlists(Geometry geometry)
         double largest,
         double top,
         double wanted,
-        int entries
+        int entries,
+        int[] room
     )
     {
         _counts[i] = 0;
         double floor = largest - wanted - (Depth * top) - (Rises * Math.Max(0, _rise));
-        if (!double.IsFinite(floor))
-            return;
         int longest = Math.Min(costs.Length / LongestShare, PerRow + (PerEntry * entries)),
             count = 0;
-        int[] columns = _columns[i] ?? [];
-        double[] kept = _costs[i] ?? [];
-        for (int j = 0; j < costs.Length; j++)
+        for (int j = 0; j < costs.Length && count <= longest; j++)
         {
-            if (!(prices[j] - costs[j] > floor))
-                continue;
-            if (count == longest)
-                return;
-            if (count == columns.Length)
-            {
-                int room = Math.Min(longest, Math.Max(16, 2 * count));
-                Array.Resize(ref columns, room);
-                Array.Resize(ref kept, room);
-            }
-            (columns[count], kept[count]) = (j, costs[j]);
-            count++;
+            if (prices[j] - costs[j] > floor)
+                room[count++] = j;
         }
-        (_columns[i], _costs[i], _counts[i], _floors[i]) = (columns, kept, count, floor - _risen);
+        if (count > longest)
+            return;
+        if (!(_columns[i]?.Length >= count))
+            (_columns[i], _costs[i]) = (new int[count], new double[count]);
+        for (int k = 0; k < count; k++)
+            (_columns[i]![k], _costs[i]![k]) = (room[k], costs[room[k]]);
+        (_counts[i], _floors[i]) = (count, floor - _risen);
     }
 }
