@@ -67,7 +67,7 @@ public sealed class AutoBackend : IBackend
         ArgumentNullException.ThrowIfNull(geometry);
         lock (_gate)
         {
-            (IBackend backend, string why) = Candidates(geometry, precision).First();
+            (IBackend backend, string why) = Candidates(geometry, precision, BackendTask.Bind).First();
             return (backend.Name, why);
         }
     }
@@ -78,7 +78,7 @@ public sealed class AutoBackend : IBackend
         ArgumentNullException.ThrowIfNull(geometry);
         lock (_gate)
         {
-            (IBackend backend, string why) = Candidates(geometry, Precision.Float64).First();
+            (IBackend backend, string why) = Candidates(geometry, Precision.Float64, BackendTask.Prepare).First();
             Geometry prepared = backend.Prepare(geometry);
             if (!ReferenceEquals(prepared, geometry))
                 Note($"costs tabulated by {why}");
@@ -89,14 +89,14 @@ public sealed class AutoBackend : IBackend
     long IBackend.TableBytes(Geometry geometry)
     {
         lock (_gate)
-            return Candidates(geometry, Precision.Float64).First().Backend.TableBytes(geometry);
+            return Candidates(geometry, Precision.Float64, BackendTask.Prepare).First().Backend.TableBytes(geometry);
     }
 
     /// <inheritdoc/>
     public long EstimateBytes(Geometry geometry, Precision precision)
     {
         lock (_gate)
-            return Candidates(geometry, precision).First().Backend.EstimateBytes(geometry, precision);
+            return Candidates(geometry, precision, BackendTask.Bind).First().Backend.EstimateBytes(geometry, precision);
     }
 
     /// <inheritdoc/>
@@ -110,7 +110,7 @@ public sealed class AutoBackend : IBackend
         lock (_gate)
         {
             string refused = "";
-            foreach ((IBackend backend, string why) in Candidates(geometry, precision))
+            foreach ((IBackend backend, string why) in Candidates(geometry, precision, BackendTask.Bind))
             {
                 try
                 {
@@ -134,12 +134,12 @@ public sealed class AutoBackend : IBackend
     }
 
     /// <summary>Back ends in the order to be tried, opened; the last one is managed.</summary>
-    IEnumerable<(IBackend Backend, string Why)> Candidates(Geometry geometry, Precision precision)
+    IEnumerable<(IBackend Backend, string Why)> Candidates(Geometry geometry, Precision precision, BackendTask task)
     {
         var passed = new List<string>();
         foreach (BackendOffer offer in _offers)
         {
-            if (offer.Open(geometry, precision, out string reason) is { } backend)
+            if (offer.Open(geometry, precision, task, out string reason) is { } backend)
                 yield return (backend, Told($"{offer.Name}: {reason}"));
             passed.Add($"{offer.Name} ({reason})");
         }

@@ -13,7 +13,7 @@ namespace OT.Accelerators;
 /// <param name="inFavour">Why it is chosen where it serves.</param>
 /// <param name="against">Why a geometry is not for it, known without opening it; null when it may be.</param>
 /// <param name="open">Opens it.</param>
-sealed class BackendOffer(string name, string inFavour, Func<Geometry, Precision, string?> against, Func<IBackend> open)
+sealed class BackendOffer(string name, string inFavour, Func<Geometry, BackendTask, string?> against, Func<IBackend> open)
     : IDisposable
 {
     /// <summary>
@@ -44,15 +44,18 @@ sealed class BackendOffer(string name, string inFavour, Func<Geometry, Precision
             ),
         ];
 
-    static string? FewPairs(Geometry geometry, Precision precision) =>
+    static string? FewPairs(Geometry geometry, BackendTask task) =>
         (long)geometry.Rows * geometry.Columns < PairsWorthADevice
             ? string.Create(CultureInfo.InvariantCulture, $"fewer than {PairsWorthADevice:N0} pairs")
             : null;
 
-    static string? FewDimensions(Geometry geometry, Precision precision) =>
-        BlasBackend.Serves(geometry) ? null : "not squared distances in 16 dimensions or more";
+    static string? FewDimensions(Geometry geometry, BackendTask task) =>
+        !BlasBackend.Serves(geometry) ? "not squared distances in 16 dimensions or more"
+        : task == BackendTask.Bind && !BlasBackend.StreamsFaster(geometry)
+            ? "managed code is measured faster where costs are streamed in fewer than 256 dimensions"
+        : null;
 
-    static string? NoKernels(Geometry geometry, Precision precision) =>
+    static string? NoKernels(Geometry geometry, BackendTask task) =>
         NativeBackend.Serves(geometry) ? null
         : ManagedBackend.IsBlocked(geometry) ? "managed code is measured faster in 8 dimensions or more"
         : "it has kernels for stored costs and squared distances";
@@ -63,9 +66,9 @@ sealed class BackendOffer(string name, string inFavour, Func<Geometry, Precision
     public BackendTimings Spent => _backend?.Spent ?? default;
 
     /// <summary>The open back end, and what speaks for it; or null, and what speaks against it.</summary>
-    public IBackend? Open(Geometry geometry, Precision precision, out string reason)
+    public IBackend? Open(Geometry geometry, Precision precision, BackendTask task, out string reason)
     {
-        if (against(geometry, precision) is { } words)
+        if (against(geometry, task) is { } words)
         {
             reason = words;
             return null;
@@ -106,4 +109,14 @@ sealed class BackendOffer(string name, string inFavour, Func<Geometry, Precision
     }
 
     public void Dispose() => _backend?.Dispose();
+}
+
+/// <summary>What a back end is asked for.</summary>
+enum BackendTask
+{
+    /// <summary>A table of costs, if it makes one.</summary>
+    Prepare,
+
+    /// <summary>An operator.</summary>
+    Bind,
 }

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using OT.Backends;
 using OT.Geometries;
+using OT.Numerics;
 using OT.Testing;
 using Xunit;
 
@@ -29,25 +30,39 @@ public sealed class BackendCatalogTests
         Assert.All(others, name => Assert.Contains(name, backend.Why, StringComparison.Ordinal));
     }
 
+    static PointCloud Cloud(int rows, int columns, int dimension)
+    {
+        var random = new SeededRandom(5);
+        Matrix Points(int count) =>
+            new(count, dimension, [.. Enumerable.Range(0, count * dimension).Select(_ => random.NextNormal())]);
+        return new PointCloud(Points(rows), Points(columns));
+    }
+
+    /// <summary>Tables from 16 dimensions on; where none are kept, managed tiles are faster below 256.</summary>
     [Fact]
     public void Auto_takes_matrix_products_in_many_dimensions_where_there_is_a_blas()
     {
-        Geometry cloud = SomeGeometry.Of("points40", 70, 90);
         using var backend = new AutoBackend(threads: 1);
         bool found = BackendCatalog.Describe().Single(c => c.Name == "blas").IsUsable;
 
-        (string name, string why) = backend.Choose(cloud);
+        (string name, string why) = backend.Choose(Cloud(70, 90, 256));
+        (string streams, string because) = backend.Choose(Cloud(70, 90, 255));
+        Geometry table = backend.Prepare(Cloud(70, 90, 16));
 
         if (found)
             Assert.StartsWith("blas", name, StringComparison.Ordinal);
         Assert.Contains(found ? "many dimensions" : "no usable BLAS", why, StringComparison.Ordinal);
+        Assert.DoesNotContain("blas", streams, StringComparison.Ordinal);
+        Assert.Contains("256 dimensions", because, StringComparison.Ordinal);
+        Assert.Equal(found, Assert.IsType<CostMatrix>(table).Form.Contains("blas", StringComparison.Ordinal));
         new BackendLaws(backend, Precision.Float64).Iterations("points40");
     }
 
     [Fact]
     public void Auto_passes_over_what_does_not_fit()
     {
-        Geometry cloud = SomeGeometry.Of("points40", 500, 500);
+        PointCloud squared = Cloud(500, 500, 40);
+        var cloud = new PointCloud(squared.Source, squared.Target, GroundCost.Cosine);
         using var wide = new ManagedBackend(1);
         using var backend = new AutoBackend(1, wide.EstimateBytes(cloud, Precision.Float64));
 

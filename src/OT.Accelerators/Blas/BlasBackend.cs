@@ -24,6 +24,8 @@ public sealed class BlasBackend : IBackend
     /// <summary>Least number of coordinates from which costs are made by matrix products (measured: docs/theory/blas.md).</summary>
     public const int FewestDimensions = 16;
 
+    const int FewestStreamed = 256;
+
     /// <summary>Bytes of tables by default: those up to which solvers tabulate slow costs.</summary>
     public const long DefaultTableLimit = CostMatrix.TabulatedBytes;
 
@@ -134,6 +136,10 @@ public sealed class BlasBackend : IBackend
     /// <summary>Ends the worker threads. Operators must not be used afterwards. The library stays loaded.</summary>
     public void Dispose() => _managed.Dispose();
 
+    /// <summary>Whether its products beat those that managed code makes in registers where no table is kept (measured: docs/theory/blas.md); that code has none for cosines.</summary>
+    internal static bool StreamsFaster(Geometry geometry) =>
+        geometry is PointCloud { Dimension: >= FewestStreamed } || !ManagedBackend.IsBlocked(geometry);
+
     /// <summary>Whether costs are made from dot products here.</summary>
     internal static bool Serves(Geometry geometry) => Products(geometry) is not null;
 
@@ -145,10 +151,9 @@ public sealed class BlasBackend : IBackend
             ? cloud
             : null;
 
-    /// <summary>Whether no square or product of coordinates overflows, and none that matters underflows; and whether arrays are long enough.</summary>
+    /// <summary>Whether products are in range, and arrays long enough.</summary>
     static bool HasUsualSize(PointCloud cloud) =>
-        cloud.MagnitudeBound is >= 1e-280 and <= 1e300
-        && (Math.Max(cloud.Rows, cloud.Columns) + 64L) * cloud.Dimension < Array.MaxLength / 2;
+        Centred.IsUsual(cloud) && (Math.Max(cloud.Rows, cloud.Columns) + 64L) * cloud.Dimension < Array.MaxLength / 2;
 
     /// <summary>Doubles where costs or coordinates would leave the range of floats.</summary>
     static Precision Streamable(PointCloud cloud, Precision asked) =>

@@ -12,13 +12,13 @@ sealed class CostTable : IBlockWork
     readonly int _together;
     readonly CostBlocks _blocks;
     readonly double[] _costs;
-    readonly AlignedBuffer<double>?[] _rooms;
+    readonly CostBlocks.Room?[] _rooms;
 
     CostTable(PointCloud cloud, BlasLibrary blas, int threads)
     {
         (_rows, _columns, _together) = (cloud.Rows, cloud.Columns, CostBlocks.RowsTogether(cloud.Columns));
-        _blocks = new CostBlocks(cloud, blas);
-        _rooms = new AlignedBuffer<double>?[threads];
+        _blocks = new ProductCosts(cloud, blas);
+        _rooms = new CostBlocks.Room?[threads];
         // Every element is written, so none need be cleared.
         _costs = GC.AllocateUninitializedArray<double>(Guard.ArrayLength(_rows, _columns, "a cost matrix"));
     }
@@ -40,6 +40,6 @@ sealed class CostTable : IBlockWork
     {
         int row = block * _together,
             count = Math.Min(_together, _rows - row);
-        _blocks.Fill(row, count, _costs.AsSpan(row * _columns, count * _columns), _rooms[worker] ??= _blocks.Room());
+        _blocks.Fill(row, count, _costs.AsSpan(row * _columns, count * _columns), _rooms[worker] ??= _blocks.NewRoom());
     }
 }

@@ -7,7 +7,7 @@ using OT.Numerics;
 namespace OT.Accelerators.Blas;
 
 /// <summary>Squared distances in many dimensions, never stored: the dot products of a block of rows with a tile of columns come from BLAS.</summary>
-sealed partial class GemmOperator<TSimd, TVector, T> : BlockedOperator<TSimd, TVector, T>
+sealed unsafe class GemmOperator<TSimd, TVector, T> : BlockedOperator<TSimd, TVector, T>
     where TSimd : struct, ISimd<TVector, T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -18,14 +18,12 @@ sealed partial class GemmOperator<TSimd, TVector, T> : BlockedOperator<TSimd, TV
     /// <summary>Bytes of a block, within those bounds: what a core may keep of a shared third-level cache.</summary>
     const int BlockBytes = 8 << 20;
 
-    readonly PointCloud _cloud;
     readonly BlasLibrary _blas;
 
     public GemmOperator(PointCloud cloud, BlasLibrary blas, RowBlocks blocks, string description, CancellationToken cancellation)
         : base(cloud, DotProducts.Panel, BlockRows(cloud.Rows, cloud.Columns), blocks, description, cancellation)
     {
-        (_cloud, _blas) = (cloud, blas);
-        _costRooms = new CostRoom?[blocks.Threads];
+        _blas = blas;
     }
 
     static int BlockRows(int rows, int columns) =>
@@ -41,6 +39,10 @@ sealed partial class GemmOperator<TSimd, TVector, T> : BlockedOperator<TSimd, TV
             + CostBytes(m, n, d, threads);
     }
 
+    static long CostBytes(int rows, int columns, int d, int threads) =>
+        CostBlocks.RoomBytes(columns, d, threads)
+        + (typeof(T) == typeof(double) ? 0 : CentredCloud<double>.Bytes(rows, columns, d));
+
     protected override BlockedOperator<TSimd, TVector, T> Transpose(PointCloud swapped) =>
         new GemmOperator<TSimd, TVector, T>(swapped, _blas, Blocks, Description, Cancellation);
 
@@ -55,4 +57,16 @@ sealed partial class GemmOperator<TSimd, TVector, T> : BlockedOperator<TSimd, TV
             ref Unsafe.Add(ref scratch.Products.Start, tile),
             scratch.Stride
         );
+
+    protected override CostBlocks MakeCosts(PointCloud cloud) => new ProductCosts(cloud, _blas, Points as CentredCloud<double>);
+
+    protected override void Apply(int k, int count, double[] vectors, AlignedBuffer<double> plan, Span<double> to, int stride)
+    {
+        fixed (
+            double* v = vectors,
+                p = &plan.Start,
+                result = to
+        )
+            _blas.MultiplyTransposed(k, count, Columns, v, Columns, p, Columns, result, stride);
+    }
 }

@@ -10,7 +10,7 @@ namespace OT.Backends.Managed;
 /// A subclass multiplies (<see cref="Multiply(int, int, int, Scratch)"/>). Products become exponentials where they lie; their row sums give f, and the rows, weighted, are added to the
 /// column sums. The size of a block depends on the shape alone: same bits for any thread count. See <c>docs/theory/blas.md</c>.
 /// </remarks>
-internal abstract class BlockedOperator<TSimd, TVector, T> : FusedIteration
+internal abstract partial class BlockedOperator<TSimd, TVector, T> : FusedIteration
     where TSimd : struct, ISimd<TVector, T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
@@ -18,7 +18,7 @@ internal abstract class BlockedOperator<TSimd, TVector, T> : FusedIteration
     protected const int TileColumns = 1024;
 
     /// <summary>Rows that are multiplied together: blocks are whole groups of them, but for the last rows of all.</summary>
-    protected const int RowGroup = 4;
+    protected const int RowGroup = DotTile<TSimd, TVector, T>.RowGroup;
 
     /// <summary>Rows after which column sums in <typeparamref name="T"/> are added to doubles.</summary>
     const int FlushRows = 64;
@@ -51,6 +51,7 @@ internal abstract class BlockedOperator<TSimd, TVector, T> : FusedIteration
         Padded = Pad(Columns);
         Points = new CentredCloud<T>(cloud, Padded, panel, colour: 0);
         _bias = new AlignedBuffer<T>(Padded, colour: 5);
+        _costRooms = new (AlignedBuffer<double>, CostBlocks.Room)?[blocks.Threads];
         _scratch = new Scratch[blocks.Threads];
         for (int w = 0; w < _scratch.Length; w++)
             _scratch[w] = new Scratch(blockRows, Padded, cloud.Dimension);

@@ -32,6 +32,9 @@ internal static class Centred
             _ => null,
         };
 
+    /// <summary>Whether no square or product of coordinates overflows, and none that matters underflows.</summary>
+    public static bool IsUsual(PointCloud cloud) => cloud.MagnitudeBound is >= 1e-280 and <= 1e300;
+
     /// <summary>Whether the rounding of norms as large as the largest cost, in <typeparamref name="T"/>, is small beside ε.</summary>
     /// <remarks>An exponent may be wrong by 1e-10 in doubles and 1e-3 in floats: far below the errors that each precision is asked for.</remarks>
     public static bool Resolves<T>(double largestCost, double epsilon)

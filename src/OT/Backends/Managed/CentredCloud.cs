@@ -12,8 +12,6 @@ namespace OT.Backends.Managed;
 internal sealed class CentredCloud<T>
     where T : unmanaged, IBinaryFloatingPointIeee754<T>
 {
-    readonly int _panel;
-
     /// <summary>Packs both clouds.</summary>
     /// <param name="cloud">Points whose cost has a scale, see <see cref="Centred.ScaleOf"/>.</param>
     /// <param name="padded">Columns with those that are added, as points at the centre.</param>
@@ -25,7 +23,7 @@ internal sealed class CentredCloud<T>
             target = cloud.GroundCost.Prepared(cloud.Target);
         int n = source.Rows,
             m = target.Rows;
-        (Dimension, Scale, _panel) = (cloud.Dimension, Centred.ScaleOf(cloud.GroundCost)!.Value, panel);
+        (Dimension, Scale, Panel) = (cloud.Dimension, Centred.ScaleOf(cloud.GroundCost)!.Value, panel);
         double[] centre = Centred.Mean(source, target);
         Source = GC.AllocateArray<double>(n * Dimension, pinned: true);
         SourceNorms = GC.AllocateArray<double>(n, pinned: true);
@@ -63,6 +61,9 @@ internal sealed class CentredCloud<T>
         ((long)padded * ((dimension * (long)System.Runtime.CompilerServices.Unsafe.SizeOf<T>()) + sizeof(double)))
         + (rows * (dimension + 1L) * sizeof(double));
 
+    /// <summary>Targets that lie together.</summary>
+    public int Panel { get; }
+
     /// <summary>Number of coordinates, d.</summary>
     public int Dimension { get; }
 
@@ -82,7 +83,7 @@ internal sealed class CentredCloud<T>
     public double[] TargetNorms { get; }
 
     /// <summary>Where the panel of target j starts.</summary>
-    public int PanelStart(int j) => j / _panel * _panel * Dimension;
+    public int PanelStart(int j) => j / Panel * Panel * Dimension;
 
     /// <summary>Source points <paramref name="row"/> … times a scale.</summary>
     public void Scaled(int row, int count, double scale, Span<T> rows)

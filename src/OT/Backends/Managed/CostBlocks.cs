@@ -1,59 +1,81 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using OT.Backends.Managed;
 using OT.Geometries;
 using OT.Numerics;
 
-namespace OT.Accelerators.Blas;
+namespace OT.Backends.Managed;
 
-/// <summary>Blocks of rows of squared distances in doubles, by matrix products: as accurate as differences of coordinates.</summary>
+/// <summary>Blocks of rows of squared distances in doubles, by dot products: as accurate as differences of coordinates.</summary>
 /// <remarks>
 /// <c>s|x|² + s|y|² − 2s x·y</c> is wrong by at most <c>(d + 4) 2⁻⁵³ s(|x|² + |y|²)</c>. A cost below 1/16 of the norms' sum is computed again from differences, so the relative error of
 /// every cost is below <c>(d + 4) 2⁻⁴⁹</c>, none is negative and a point is at distance 0 from itself.
 /// </remarks>
-sealed class CostBlocks
+/// <param name="cloud">The points.</param>
+/// <param name="points">The same, packed as <see cref="Multiply"/> wants them.</param>
+internal abstract class CostBlocks(PointCloud cloud, CentredCloud<double> points)
 {
     const double Cancelled = 1.0 / 16;
 
     /// <summary>Columns looked through together for costs that cancelled.</summary>
     const int Segment = 256;
 
-    readonly PointCloud _cloud;
-    readonly BlasLibrary _blas;
-    readonly CentredCloud<double> _points;
-
-    /// <summary>Rows of costs by the products of <paramref name="points"/>, which are those of the cloud; they are packed here where none are given.</summary>
-    public CostBlocks(PointCloud cloud, BlasLibrary blas, CentredCloud<double>? points = null)
-    {
-        (_cloud, _blas) = (cloud, blas);
-        _points = points ?? new CentredCloud<double>(cloud, cloud.Columns, DotProducts.Panel, colour: 0);
-    }
-
     /// <summary>Columns of a tile: with its rows, what the second-level cache holds.</summary>
-    const int TileColumns = 4 * Segment;
+    protected const int TileColumns = 4 * Segment;
 
     /// <summary>Rows that are made together: as many as let the product run at speed, of at most 8 MiB; a multiple of 4.</summary>
     public static int RowsTogether(int columns) => (int)Math.Clamp((8L << 20) / sizeof(double) / columns / 4 * 4, 16, 128);
 
-    /// <summary>Room that one worker needs for scaled rows.</summary>
-    public AlignedBuffer<double> Room() => new(RowsTogether(_cloud.Columns) * _points.Dimension, colour: 0);
+    /// <summary>Bytes of the room of so many workers, and of a block of costs each.</summary>
+    public static long RoomBytes(int columns, int dimension, int threads) =>
+        (long)RowsTogether(columns) * (columns + dimension + TileColumns) * sizeof(double) * threads;
+
+    /// <summary>What one worker computes in.</summary>
+    public sealed record Room(AlignedBuffer<double> Scaled, AlignedBuffer<double> Products);
+
+    /// <summary>Room for one worker.</summary>
+    public Room NewRoom() =>
+        new(
+            new(checked(RowsTogether(cloud.Columns) * points.Dimension), colour: 0),
+            new(checked(RowsTogether(cloud.Columns) * ProductColumns), colour: 4)
+        );
+
+    /// <summary>Columns of products that <see cref="Multiply"/> wants room for.</summary>
+    protected abstract int ProductColumns { get; }
+
+    /// <summary>Dot products of <see cref="Room.Scaled"/> with a tile of columns.</summary>
+    /// <param name="points">The columns.</param>
+    /// <param name="room">Where the rows are.</param>
+    /// <param name="count">Rows.</param>
+    /// <param name="tile">First column.</param>
+    /// <param name="width">Columns, at most <see cref="TileColumns"/>.</param>
+    /// <param name="to">Receives the products, the first row's first.</param>
+    /// <param name="stride">Elements from one row to the next.</param>
+    protected abstract void Multiply(
+        CentredCloud<double> points,
+        Room room,
+        int count,
+        int tile,
+        int width,
+        Span<double> to,
+        int stride
+    );
 
     /// <summary>Rows <paramref name="row"/> … of C, one after the other.</summary>
     /// <param name="row">First row.</param>
     /// <param name="count">Rows, at most <see cref="RowsTogether"/>.</param>
     /// <param name="costs">Receives count × m costs.</param>
-    /// <param name="room">See <see cref="Room"/>.</param>
-    public void Fill(int row, int count, Span<double> costs, AlignedBuffer<double> room)
+    /// <param name="room">See <see cref="NewRoom"/>.</param>
+    public void Fill(int row, int count, Span<double> costs, Room room)
     {
-        int m = _cloud.Columns;
+        int m = cloud.Columns;
         Span<int> mended = stackalloc int[count];
         mended.Clear();
-        _points.Scaled(row, count, -2 * _points.Scale, room.Span);
+        points.Scaled(row, count, -2 * points.Scale, room.Scaled.Span);
         for (int tile = 0; tile < m; tile += TileColumns)
         {
             int width = Math.Min(TileColumns, m - tile);
-            DotProducts.Multiply(_blas, _points, room, count, tile, width, ref costs[tile], m);
+            Multiply(points, room, count, tile, width, costs[tile..], m);
             for (int r = 0; r < count; r++)
             {
                 if (mended[r] <= m / 16)
@@ -64,7 +86,7 @@ sealed class CostBlocks
         {
             // Clusters far from each other: differences throughout are faster than one by one.
             if (mended[r] > m / 16)
-                _cloud.CostRow(row + r, costs.Slice(r * m, m));
+                cloud.CostRow(row + r, costs.Slice(r * m, m));
         }
     }
 
@@ -76,7 +98,7 @@ sealed class CostBlocks
         {
             int length = Math.Min(Segment, costs.Length - start);
             Span<double> segment = costs.Slice(start, length);
-            if (AddNorms(_points.SourceNorms[row], _points.TargetNorms.AsSpan(tile + start, length), segment) > 0)
+            if (AddNorms(points.SourceNorms[row], points.TargetNorms.AsSpan(tile + start, length), segment) > 0)
                 mended += Mend(row, tile + start, segment);
         }
         return mended;
@@ -87,10 +109,10 @@ sealed class CostBlocks
         int mended = 0;
         for (int j = 0; j < costs.Length; j++)
         {
-            double norms = _points.SourceNorms[row] + _points.TargetNorms[start + j];
+            double norms = points.SourceNorms[row] + points.TargetNorms[start + j];
             if (costs[j] < Cancelled * norms)
             {
-                costs[j] = _cloud.Cost(row, start + j);
+                costs[j] = cloud.Cost(row, start + j);
                 mended++;
             }
         }

@@ -1,53 +1,66 @@
 using System.Numerics.Tensors;
-using OT.Backends;
-using OT.Backends.Managed;
+using OT.Geometries;
 using OT.Numerics;
 
-namespace OT.Accelerators.Blas;
+namespace OT.Backends.Managed;
 
 /// <summary>What needs the costs themselves, in doubles whatever is streamed: hard minima, products with a plan, its cost.</summary>
-sealed unsafe partial class GemmOperator<TSimd, TVector, T>
+internal abstract partial class BlockedOperator<TSimd, TVector, T>
 {
-    readonly CostRoom?[] _costRooms;
+    readonly (AlignedBuffer<double> Costs, CostBlocks.Room Room)?[] _costRooms;
     CostBlocks? _costs;
 
-    CostBlocks Costs => _costs ??= new CostBlocks(_cloud, _blas, Points as CentredCloud<double>);
+    /// <summary>What makes the costs.</summary>
+    protected abstract CostBlocks MakeCosts(PointCloud cloud);
 
-    static long CostBytes(int rows, int columns, int d, int threads)
+    /// <summary><c>V Pᵀ</c>, k × count, for rows of a plan and k vectors; element (l, r) goes to <c>to[l · stride + r]</c>.</summary>
+    protected virtual void Apply(int k, int count, double[] vectors, AlignedBuffer<double> plan, Span<double> to, int stride)
     {
-        long points = typeof(T) == typeof(double) ? 0 : CentredCloud<double>.Bytes(rows, columns, d);
-        return points + ((long)CostBlocks.RowsTogether(columns) * (columns + d) * sizeof(double) * threads);
+        for (int l = 0; l < k; l++)
+        {
+            for (int r = 0; r < count; r++)
+                to[(l * stride) + r] = TensorPrimitives.Dot(
+                    plan.Span.Slice(r * Columns, Columns),
+                    vectors.AsSpan(l * Columns, Columns)
+                );
+        }
     }
-
-    /// <summary>What one worker makes costs in.</summary>
-    sealed record CostRoom(AlignedBuffer<double> Costs, AlignedBuffer<double> Scaled);
 
     delegate void CostAction(int chunk, int row, int count, AlignedBuffer<double> costs);
 
     /// <summary>Runs an action over blocks of rows of C; count × m costs each, which it may overwrite.</summary>
     void OverCosts(CostAction action)
     {
-        _ = Costs; // made by one thread
+        _costs ??= MakeCosts(_cloud);
         Blocks.Run(Chunks, new CostWork(this, action));
     }
 
-    sealed class CostWork(GemmOperator<TSimd, TVector, T> owner, CostAction action) : IBlockWork
+    sealed class CostWork(BlockedOperator<TSimd, TVector, T> owner, CostAction action) : IBlockWork
     {
         public void Run(int block, int worker)
         {
             int m = owner.Columns,
                 most = CostBlocks.RowsTogether(m);
-            CostRoom room = owner._costRooms[worker] ??= new(new(checked(most * m), colour: 0), owner.Costs.Room());
+            CostBlocks made = owner._costs!;
+            (AlignedBuffer<double> costs, CostBlocks.Room room) = owner._costRooms[worker] ??= (
+                new(checked(most * m), colour: 0),
+                made.NewRoom()
+            );
             for (int k = 0; owner.Block(block, k, most) is (var row, > 0 and var count); k++)
             {
-                owner.Costs.Fill(row, count, room.Costs.Span, room.Scaled);
-                action(block, row, count, room.Costs);
+                made.Fill(row, count, costs.Span, room);
+                action(block, row, count, costs);
             }
         }
     }
 
     protected override void HardMinRows(ReadOnlySpan<double> g, ReadOnlySpan<double> logB, Span<double> f)
     {
+        if (!Centred.IsUsual(_cloud))
+        {
+            base.HardMinRows(g, logB, f);
+            return;
+        }
         double[] offsets = Allowed(g, logB);
         var minima = new double[Rows];
         OverCosts(
@@ -67,6 +80,11 @@ sealed unsafe partial class GemmOperator<TSimd, TVector, T>
     /// <inheritdoc/>
     public override void ApplyPlan(in GibbsPlan plan, ReadOnlySpan<double> vectors, Span<double> result, bool transpose = false)
     {
+        if (!Centred.IsUsual(_cloud))
+        {
+            base.ApplyPlan(plan, vectors, result, transpose);
+            return;
+        }
         if (transpose)
         {
             var swapped = new GibbsPlan
@@ -94,12 +112,7 @@ sealed unsafe partial class GemmOperator<TSimd, TVector, T>
             {
                 for (int r = 0; r < count; r++)
                     rows.Fill(row + r, costs.Span.Slice(r * m, m));
-                fixed (
-                    double* v = input,
-                        p = &costs.Start,
-                        to = output
-                )
-                    _blas.MultiplyTransposed(k, count, m, v, m, p, m, to + row, n);
+                Apply(k, count, input, costs, output.AsSpan(row), n);
             }
         );
         output.CopyTo(result);
@@ -108,6 +121,8 @@ sealed unsafe partial class GemmOperator<TSimd, TVector, T>
     /// <inheritdoc/>
     public override double TransportCost(in GibbsPlan plan, Span<double> rowSums, Span<double> columnSums)
     {
+        if (!Centred.IsUsual(_cloud))
+            return base.TransportCost(plan, rowSums, columnSums);
         int m = Columns;
         var rows = new PlanRows(plan);
         var sums = new double[Rows];
