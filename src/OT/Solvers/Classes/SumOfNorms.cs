@@ -178,7 +178,7 @@ public sealed class SumOfNorms : ISolver<LinearProblem, SumOfNormsResult>
             // The simplex forgives mass without a way up to the slack of the masses; a plan that is certified has all of it.
             if (
                 exact is { Converged: true, Message.Length: > 0 }
-                && double.IsInfinity(Certificate.Verify(linear, exact.Plan).TransportCost)
+                && double.IsInfinity(Certificate.Verify(linear, exact.Plan, cancellation: default).TransportCost)
             )
                 return WithoutPlan(problem, SolverStatus.Infeasible, $"No plan exists: {exact.Message}");
             if (isExact || !exact.Converged)
