@@ -113,43 +113,14 @@ sealed class MapArguments
             "linear" => [.. entropic, .. plans, Bandwidth],
             _ => throw new InputException($"--method {name}: not known: there are {Methods}."),
         };
-        Refuse(parse, $"--method {name}", [.. refused, Inverse]);
+        TransportArguments.Refuse(parse, $"--method {name}", [.. refused, Inverse]);
         return name;
     }
 
     /// <summary>With a map that is there already, everything that belongs to a fit.</summary>
-    public void RefuseFits(ParseResult parse) =>
-        Refuse(
-            parse,
-            "--model",
-            Fit,
-            Method,
-            Shared.Cost,
-            Shared.WeightsSource,
-            Shared.WeightsTarget,
-            Shared.WeightsColumn,
-            Labels,
-            TargetLabels,
-            Shared.Epsilon,
-            Shared.EpsilonScale,
-            Regularization,
-            Bandwidth,
-            Shared.Tolerance,
-            Shared.MaxIterations,
-            Shared.TimeLimit,
-            Shared.Backend,
-            Shared.Threads,
-            Shared.Memory,
-            Save,
-            LabelOutput
-        );
-
-    static void Refuse(ParseResult parse, string with, params ReadOnlySpan<Option> options)
+    public void RefuseFits(ParseResult parse)
     {
-        foreach (Option option in options)
-        {
-            if (parse.GetResult(option) is { Implicit: false })
-                throw new InputException($"{option.Name} means nothing with {with}.");
-        }
+        Option[] applied = [Model, Output, Inverse, Shared.Json];
+        TransportArguments.Refuse(parse, "--model", [.. parse.CommandResult.Command.Options.Except(applied)]);
     }
 }

@@ -111,13 +111,21 @@ sealed class PairwiseArguments
             parse.GetValue(Method) ?? throw new InputException($"--method is missing: what is wanted? There are {Methods}.");
         bool entropic = name is "entropic" or "entropic-cost" or "divergence";
         if (!entropic)
-            Refuse(parse, name, Shared.Epsilon, Shared.EpsilonScale, Shared.Tolerance, Shared.MaxIterations, Shared.Backend);
+            TransportArguments.Refuse(
+                parse,
+                $"--method {name}",
+                Shared.Epsilon,
+                Shared.EpsilonScale,
+                Shared.Tolerance,
+                Shared.MaxIterations,
+                Shared.Backend
+            );
         if (name is not ("wasserstein" or "sliced"))
-            Refuse(parse, name, Shared.P);
+            TransportArguments.Refuse(parse, $"--method {name}", Shared.P);
         if (name is "sliced")
-            Refuse(parse, name, Shared.Cost, Histograms);
+            TransportArguments.Refuse(parse, $"--method {name}", Shared.Cost, Histograms);
         else
-            Refuse(parse, name, Projections, Seed);
+            TransportArguments.Refuse(parse, $"--method {name}", Projections, Seed);
         double p = parse.GetValue(Shared.P) ?? 2;
         if (p < 1)
             throw new InputException(FormattableString.Invariant($"--p {p}: the order of a distance must be at least 1."));
@@ -155,14 +163,5 @@ sealed class PairwiseArguments
             && part <= parts
             ? (part, parts)
             : throw new InputException($"--part {text}: must be k/K, whole numbers with 1 <= k <= K.");
-    }
-
-    public static void Refuse(ParseResult parse, string method, params ReadOnlySpan<Option> options)
-    {
-        foreach (Option option in options)
-        {
-            if (parse.GetResult(option) is { Implicit: false })
-                throw new InputException($"{option.Name} means nothing with --method {method}.");
-        }
     }
 }

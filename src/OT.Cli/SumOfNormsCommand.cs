@@ -129,8 +129,8 @@ sealed class SumOfNormsCommand(TransportArguments arguments, ParseResult parse, 
         if (table.Rows != 1 && table.Columns != 1)
             throw new InputException($"{table.Name}: {table.Rows} x {table.Columns} numbers: labels are one row or one column.");
         table.Require(
-            label => label == Math.Floor(label) && label is >= -1 and < int.MaxValue,
-            "a label is a whole number from 0, or -1 for none"
+            label => label == Math.Floor(label) && label is >= -1 and <= int.MaxValue,
+            "a label is a whole number from 0 to 2147483647, or -1 for none"
         );
         double[] values = table.ToDoubles();
         if (values.Length != count)

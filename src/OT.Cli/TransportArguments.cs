@@ -322,6 +322,16 @@ sealed class TransportArguments
             _ => throw new InputException($"--penalty {name}: not known: there are kl and tv."),
         };
 
+    /// <summary>Refuses options that were given and mean nothing beside others.</summary>
+    public static void Refuse(ParseResult parse, string with, params ReadOnlySpan<Option> options)
+    {
+        foreach (Option option in options)
+        {
+            if (parse.GetResult(option) is { Implicit: false })
+                throw new InputException($"{option.Name} means nothing with {with}.");
+        }
+    }
+
     public static Option<string?> Text(string name, string value, string description) =>
         new(name) { HelpName = value, Description = description };
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Numerics.Tensors;
 using OT.Numerics;
 
 namespace OT.Problems;
@@ -22,7 +23,7 @@ public sealed class PairWeights
     /// <summary>Pairs of one's own. Pairs listed twice, in whatever order, have their weights summed; those of weight 0 are left out.</summary>
     /// <param name="count">Number of bins, positive.</param>
     /// <param name="pairs">Two different bins and a finite weight, zero or positive.</param>
-    /// <exception cref="ArgumentException">A bin is out of range or paired with itself, or a weight is negative or not finite.</exception>
+    /// <exception cref="ArgumentException">A bin is out of range or paired with itself, or a weight is negative or not finite, or those of one pair sum to infinity.</exception>
     public static PairWeights Of(int count, params ReadOnlySpan<WeightedPair> pairs)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
@@ -37,7 +38,7 @@ public sealed class PairWeights
                 throw new ArgumentException($"pairs[{k}] joins bin {first} with itself: a pair needs two bins.", nameof(pairs));
             list[k] = new(Math.Min(first, second), Math.Max(first, second), weight);
         }
-        return new(
+        var pairWeights = new PairWeights(
             count,
             [
                 .. list.GroupBy(pair => (pair.First, pair.Second))
@@ -47,6 +48,12 @@ public sealed class PairWeights
                     .ThenBy(pair => pair.Second),
             ]
         );
+        foreach ((int first, int second, double weight) in pairWeights.Pairs)
+        {
+            if (double.IsInfinity(weight))
+                throw new ArgumentException($"The weights of bins {first} and {second} sum to infinity.", nameof(pairs));
+        }
+        return pairWeights;
     }
 
     /// <summary>All pairs, of weight 1. For small sides: count² / 2 pairs.</summary>
@@ -92,13 +99,19 @@ public sealed class PairWeights
             return None(n);
         var near = new Dictionary<(int, int), double>();
         var furthest = new double[n];
+        // In units of a power of two: squares neither vanish nor overflow, and no digit changes.
+        double largest = points.Values.IsEmpty ? 0 : Math.Abs(TensorPrimitives.MaxMagnitude(points.Values)),
+            unit = largest > 0 ? Math.ScaleB(1, Math.Clamp(-Math.ILogB(largest), -1000, 1000)) : 1;
         double[] coordinates = points.Transpose().Values.ToArray(),
-            squares = new double[n];
+            squares = new double[n],
+            point = new double[points.Columns];
+        TensorPrimitives.Multiply(coordinates, unit, coordinates);
         var order = new int[n];
         for (int i = 0; i < n; i++)
         {
+            TensorPrimitives.Multiply(points.Row(i), unit, point);
             if (points.Columns > 0)
-                SquaredDistances.Fill(points.Row(i), points.Columns, coordinates, squares);
+                SquaredDistances.Fill(point, points.Columns, coordinates, squares);
             squares[i] = double.PositiveInfinity;
             for (int j = 0; j < n; j++)
                 order[j] = j;
@@ -115,14 +128,14 @@ public sealed class PairWeights
             furthest[i] = Math.Sqrt(last);
         }
         Array.Sort(furthest);
-        double s = bandwidth ?? (0.5 * (furthest[(n - 1) / 2] + furthest[n / 2]));
+        double s = bandwidth is { } own ? Math.Max(own * unit, double.Epsilon) : 0.5 * (furthest[(n - 1) / 2] + furthest[n / 2]);
         return Of(
             n,
             [
                 .. near.Select(pair => new WeightedPair(
                     pair.Key.Item1,
                     pair.Key.Item2,
-                    s > 0 ? Math.Exp(-pair.Value / (2 * s * s)) : 1
+                    s > 0 ? Math.Exp(-0.5 * Math.Pow(Math.Sqrt(pair.Value) / s, 2)) : 1
                 )),
             ]
         );

@@ -91,7 +91,47 @@ public sealed class SumOfNormsCertificate
         // What cancels in a difference is known to a unit of what was subtracted: 4 units of λ Σ weights at most, as no row is longer than its mass.
         double cancelled =
             4 * Unit * regularizer.Lambda * (MassOf(regularizer.Rows, problem.A) + MassOf(regularizer.Columns, problem.B));
-        return (value * (1 + ((problem.A.Count + problem.B.Count + 16) * Unit))) + cancelled;
+        return (value * (1 + ((problem.A.Count + problem.B.Count + 16) * Unit)))
+            + cancelled
+            + MissedBound(problem, regularizer, dense);
+    }
+
+    /// <summary>
+    /// What the penalty may grow by when the mass that the plan still misses is put in its place: a mass that is taken or put changes every norm of its row by itself at most, and it goes round
+    /// forbidden pairs by n + m − 1 others at most.
+    /// </summary>
+    static double MissedBound(LinearProblem problem, SumOfNormsRegularizer regularizer, Matrix plan)
+    {
+        double ratio = problem.A.Mass / problem.B.Mass,
+            missed = 4 * Unit * problem.A.Mass; // the sums' own rounding
+        Compensated[] rows = new Compensated[plan.Rows],
+            columns = new Compensated[plan.Columns];
+        for (int i = 0; i < plan.Rows; i++)
+        {
+            for (int j = 0; j < plan.Columns; j++)
+            {
+                rows[i].Add(plan[i, j]);
+                columns[j].Add(plan[i, j]);
+            }
+        }
+        for (int i = 0; i < rows.Length; i++)
+            missed += Math.Abs(rows[i].Value - problem.A.Weights[i]);
+        for (int j = 0; j < columns.Length; j++)
+            missed += Math.Abs(columns[j].Value - (ratio * problem.B.Weights[j]));
+        double moves = problem.Geometry.HasForbiddenPairs ? plan.Rows + plan.Columns : 2;
+        return regularizer.Lambda * (MostOf(regularizer.Rows) + MostOf(regularizer.Columns)) * moves * missed;
+    }
+
+    /// <summary>The largest sum of weights at one bin.</summary>
+    static double MostOf(PairWeights pairs)
+    {
+        var sums = new double[pairs.Count];
+        foreach ((int i, int k, double weight) in pairs.Pairs)
+        {
+            sums[i] += weight;
+            sums[k] += weight;
+        }
+        return sums.Max();
     }
 
     static double MassOf(PairWeights pairs, Measure measure)

@@ -43,9 +43,29 @@ public class PairWeightsTests
         Assert.Empty(PairWeights.Complete(1).Pairs);
     }
 
+    [Theory]
+    [InlineData(1e-300)]
+    [InlineData(1e-170)]
+    [InlineData(1e170)]
+    [InlineData(1e300)]
+    public void The_size_of_points_does_not_matter(double size)
+    {
+        double[] line = [0, 1, 3, 7];
+        var there = PairWeights.Nearest(new Matrix(4, 1, Array.ConvertAll(line, x => size * x)), 2);
+        var here = PairWeights.Nearest(new Matrix(4, 1, line), 2);
+        Assert.Equal(here.Pairs.Select(p => (p.First, p.Second)), there.Pairs.Select(p => (p.First, p.Second)));
+        Assert.All(here.Pairs.Zip(there.Pairs), p => Assert.Equal(p.First.Weight, p.Second.Weight, 1e-14));
+        // A bandwidth whose square vanishes: copies are joined, others are not.
+        WeightedPair copies = Assert.Single(PairWeights.Nearest(new Matrix(3, 1, [0, 0, 1]), 1, 1e-200).Pairs);
+        Assert.Equal(new WeightedPair(0, 1, 1), copies);
+    }
+
     [Fact]
     public void Wrong_arguments_are_named()
     {
+        Assert.Throws<ArgumentException>(() =>
+            PairWeights.Of(2, new WeightedPair(0, 1, double.MaxValue), new WeightedPair(1, 0, double.MaxValue))
+        );
         Assert.Throws<ArgumentOutOfRangeException>(() => PairWeights.None(0));
         Assert.Throws<ArgumentOutOfRangeException>(() => PairWeights.Of(2, new WeightedPair(0, 2, 1)));
         Assert.Throws<ArgumentException>(() => PairWeights.Of(2, new WeightedPair(1, 1, 1)));

@@ -103,6 +103,14 @@ static class Centre
         }
     }
 
+    /// <summary>Whether a plan sends anything at all.</summary>
+    public static bool HasMass(TransportPlan plan)
+    {
+        bool any = false;
+        Visit(plan, (_, _, masses) => any = any || masses.ContainsAnyExcept(0.0));
+        return any;
+    }
+
     /// <summary>Shows every line of a plan, in order.</summary>
     public static void Visit(TransportPlan plan, PlanLine line)
     {

@@ -50,6 +50,7 @@ public sealed class PlanMap : DomainMap
     /// <param name="cancellation">Stops the solver; the map is then that of its last usable plan, and <see cref="Status"/> says so.</param>
     /// <exception cref="ArgumentException">Dimensions differ, an option is out of range, or there is no plan: masses differ, or classes weigh more in the target than what may go there.</exception>
     /// <exception cref="OperationCanceledException">Cancelled before there was a plan.</exception>
+    /// <exception cref="InvalidOperationException">The solver stopped for another reason, as its time limit, before there was a plan.</exception>
     public static PlanMap Fit(
         Domain source,
         Domain target,
@@ -72,6 +73,8 @@ public sealed class PlanMap : DomainMap
                 $"'{maker.Name}' made a plan of {made.Plan.Rows} x {made.Plan.Columns} for {source.Count} and {target.Count} points.",
                 nameof(maker)
             );
+        if (made.Status == SolverStatus.Cancelled && !Centre.HasMass(made.Plan))
+            throw new OperationCanceledException($"Cancelled before there was a plan. {made.Message}".TrimEnd(), cancellation);
         // Potentials stand for the plan only where it is the implicit plan of this very problem.
         TransportResult? entropic =
             made.Result is { Plan: PotentialPlan, Potentials: not null, Epsilon: > 0 } result

@@ -38,7 +38,7 @@ public sealed class EntropicGroupLasso
     public ClassRegularizedResult Solve(LinearProblem problem, ReadOnlySpan<int> labels, CancellationToken cancellation = default)
     {
         using var inner = new InnerSinkhorn(problem, labels, _options, _backend, cancellation);
-        (int n, int m, double eta) = (inner.Rows, inner.Columns, _options.Eta);
+        (int m, double eta) = (inner.Columns, _options.Eta);
         Point at = default;
         double[] norms = new double[Math.Max(1, inner.Count * m)];
         while (true)
@@ -57,6 +57,8 @@ public sealed class EntropicGroupLasso
             );
             if (solved.Status == SolverStatus.Infeasible || !double.IsFinite(solved.Value))
                 return inner.Answer(solved.Status, solved.Plan, double.NaN, double.NaN, double.NaN, solved.Message);
+            if (!solved.Converged && from.Plan is not null)
+                return Answer(inner, solved.Status, solved.Message, from, eta * TensorPrimitives.Sum<double>(norms)); // it meets its marginals
             Point to = Evaluate(inner, solved);
             at = from.Plan is null ? to : Between(inner, problem, from, to, eta);
             norms = Norms(inner, at.Plan);
@@ -68,16 +70,19 @@ public sealed class EntropicGroupLasso
                 : inner.Outer >= _options.MaxIterations ? SolverStatus.IterationLimit
                 : null;
             if (stop is { } status)
-                return inner.Answer(
-                    status,
-                    new DensePlan(new Matrix(n, m, at.Plan)),
-                    at.Cost,
-                    at.Entropy,
-                    classes,
-                    solved.Message
-                );
+                return Answer(inner, status, solved.Message, at, classes);
         }
     }
+
+    static ClassRegularizedResult Answer(InnerSinkhorn inner, SolverStatus status, string message, Point at, double classes) =>
+        inner.Answer(
+            status,
+            new DensePlan(new Matrix(inner.Rows, inner.Columns, at.Plan)),
+            at.Cost,
+            at.Entropy,
+            classes,
+            message
+        );
 
     /// <summary>The dense plan of an inner answer, and its cost without the class term.</summary>
     static Point Evaluate(InnerSinkhorn inner, TransportResult solved)

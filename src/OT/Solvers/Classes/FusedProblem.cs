@@ -48,6 +48,9 @@ internal sealed class FusedProblem
     /// <summary>C, centred by rows and columns and divided by <see cref="Scale"/>; <c>+∞</c> for forbidden pairs.</summary>
     public double[] Costs { get; }
 
+    /// <summary>A bin with mass whose every pair is forbidden; null where there is none.</summary>
+    public string? Obstacle { get; private set; }
+
     /// <summary>What costs were divided by.</summary>
     public double Scale { get; }
 
@@ -90,6 +93,8 @@ internal sealed class FusedProblem
             Span<double> row = costs.AsSpan(i * m, m);
             for (int j = 0; j < m; j++)
                 row[j] = full[_columns[j]];
+            if (TensorPrimitives.Min<double>(row) == double.PositiveInfinity)
+                Obstacle ??= Forbidden("Row", _rows[i], Problem.A);
             rowShifts[i] = Mean(row);
             for (int j = 0; j < m; j++)
             {
@@ -100,6 +105,8 @@ internal sealed class FusedProblem
                 columnShifts[j] += (row[j] - columnShifts[j]) / counts[j];
             }
         }
+        if (counts.IndexOf(0) is >= 0 and var column)
+            Obstacle ??= Forbidden("Column", _columns[column], Problem.B);
         double largest = 0;
         for (int i = 0; i < n; i++)
         {
@@ -117,6 +124,9 @@ internal sealed class FusedProblem
             costs[k] /= largest;
         return (costs, rowShifts, columnShifts, largest);
     }
+
+    static string Forbidden(string side, int bin, Measure measure) =>
+        FormattableString.Invariant($"{side} {bin} holds {measure.Weights[bin]:G6} and every one of its pairs is forbidden.");
 
     static double Size(double[] values) => Math.Abs(TensorPrimitives.MaxMagnitude<double>(values));
 

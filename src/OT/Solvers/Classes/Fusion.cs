@@ -16,33 +16,29 @@ internal static class Fusion
 {
     const double Accuracy = 1e-10;
 
-    public static double OfRows(LinearProblem problem, int[] classes, CancellationToken cancellation)
+    /// <summary>C as a table, for both sides.</summary>
+    public static Matrix Costs(LinearProblem problem, CancellationToken cancellation)
     {
-        int m = problem.B.Count;
-        var costs = new double[problem.A.Count * m];
-        for (int i = 0; i < problem.A.Count; i++)
+        (int n, int m) = (problem.A.Count, problem.B.Count);
+        var costs = new double[Guard.ArrayLength(n, m, "a table of costs")];
+        for (int i = 0; i < n; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
             problem.Geometry.CostRow(i, costs.AsSpan(i * m, m));
-        var regularizer = (SumOfNormsRegularizer)problem.Regularizer;
-        return Least(
-            regularizer,
-            regularizer.Rows,
-            problem.A,
-            problem.B,
-            new Matrix(problem.A.Count, m, costs),
-            classes,
-            cancellation
-        );
+        }
+        return new Matrix(n, m, costs);
     }
 
-    public static double OfColumns(LinearProblem problem, int[] classes, CancellationToken cancellation)
+    public static double OfRows(LinearProblem problem, Matrix costs, int[] classes, CancellationToken cancellation)
     {
-        int m = problem.B.Count;
-        var costs = new double[problem.A.Count * m];
-        for (int i = 0; i < problem.A.Count; i++)
-            problem.Geometry.CostRow(i, costs.AsSpan(i * m, m));
         var regularizer = (SumOfNormsRegularizer)problem.Regularizer;
-        Matrix turned = new Matrix(problem.A.Count, m, costs).Transpose();
-        return Least(regularizer, regularizer.Columns, problem.B, problem.A, turned, classes, cancellation);
+        return Least(regularizer, regularizer.Rows, problem.A, problem.B, costs, classes, cancellation);
+    }
+
+    public static double OfColumns(LinearProblem problem, Matrix costs, int[] classes, CancellationToken cancellation)
+    {
+        var regularizer = (SumOfNormsRegularizer)problem.Regularizer;
+        return Least(regularizer, regularizer.Columns, problem.B, problem.A, costs.Transpose(), classes, cancellation);
     }
 
     /// <summary>The least such λ that this construction proves; <c>+∞</c> where a class is not connected by its own pairs, where pairs are forbidden, or where outer pairs pull too unevenly.</summary>

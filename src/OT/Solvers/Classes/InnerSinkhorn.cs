@@ -18,7 +18,8 @@ internal sealed class InnerSinkhorn : IDisposable
     readonly CancellationToken _cancellation;
     readonly ManagedBackend? _own;
     readonly IBackend _backend;
-    readonly double[] _changed;
+    double[] _changed;
+    double[] _before; // the costs of the last plan, which it is known by
     readonly ImmutableArray<double>.Builder _values = ImmutableArray.CreateBuilder<double>();
     readonly Stopwatch _clock = Stopwatch.StartNew();
     Potentials? _potentials;
@@ -46,7 +47,7 @@ internal sealed class InnerSinkhorn : IDisposable
         Costs = new double[Guard.ArrayLength(Rows, Columns, "a table of costs")];
         for (int i = 0; i < Rows; i++)
             problem.Geometry.CostRow(i, Costs.AsSpan(i * Columns, Columns));
-        _changed = [.. Costs];
+        (_changed, _before) = (new double[Costs.Length], new double[Costs.Length]);
         _own = backend is null ? new ManagedBackend() : null;
         _backend = backend ?? _own!;
     }
@@ -70,6 +71,7 @@ internal sealed class InnerSinkhorn : IDisposable
     /// <summary>The entropic plan for <c>C + η W</c>; W is written by <paramref name="change"/>, one row at a time, onto C.</summary>
     public TransportResult Solve(Action<int, Span<double>> change)
     {
+        (_changed, _before) = (_before, _changed);
         RowReduction.Sum(
             Rows,
             0,
@@ -104,7 +106,9 @@ internal sealed class InnerSinkhorn : IDisposable
         TransportResult result = _potentials is null
             ? sinkhorn.Solve(inner, _cancellation)
             : sinkhorn.Solve(inner, _potentials, _cancellation);
-        _potentials = result.Potentials ?? _potentials;
+        // Those of a solve that was stopped belong to no plan that is answered with.
+        if (result.Converged || _potentials is null)
+            _potentials = result.Potentials;
         return result;
     }
 

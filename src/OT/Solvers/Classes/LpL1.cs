@@ -44,6 +44,7 @@ public sealed class LpL1
         (int m, double eta) = (inner.Columns, _options.Eta);
         double delta = Delta * problem.A.Mass;
         var weights = new double[Math.Max(1, inner.Count * m)]; // η W, one row for each class
+        (TransportPlan Plan, double Cost, double Entropy, double Classes)? last = null;
         while (true)
         {
             TransportResult plan = inner.Solve(
@@ -51,6 +52,9 @@ public sealed class LpL1
             );
             if (plan.Status == SolverStatus.Infeasible || !double.IsFinite(plan.Value))
                 return inner.Answer(plan.Status, plan.Plan, double.NaN, double.NaN, double.NaN, plan.Message);
+            // A plan that was stopped on its way to other costs may be far from its marginals.
+            if (!plan.Converged && last is { } usable)
+                return inner.Answer(plan.Status, usable.Plan, usable.Cost, usable.Entropy, usable.Classes, plan.Message);
             double[] sums = inner.Gather(
                 (i, row, sum) =>
                 {
@@ -69,6 +73,7 @@ public sealed class LpL1
                 weights[k] = eta * Power * Math.Pow(sums[k] + delta, Power - 1);
             }
             double cost = plan.TransportCost - linear;
+            last = (plan.Plan, cost, plan.RegularizerValue, classes);
             bool settled = inner.Settled(cost + plan.RegularizerValue + classes) || eta == 0 || inner.Count == 0;
             SolverStatus? stop =
                 !plan.Converged ? plan.Status

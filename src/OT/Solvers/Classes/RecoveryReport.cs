@@ -37,14 +37,15 @@ public sealed record RecoveryReport(double SufficientLambda, double MergingLambd
     )
     {
         ArgumentNullException.ThrowIfNull(problem);
-        double top = SumOfNorms.LambdaMax(problem, cancellation); // checks the problem
-        var regularizer = (SumOfNormsRegularizer)problem.Regularizer;
+        SumOfNormsRegularizer regularizer = SumOfNorms.Checked(problem);
         int[] rows = Numbered(rowClasses, problem.A, regularizer.Columns, nameof(rowClasses)),
             columns = Numbered(columnClasses, problem.B, regularizer.Rows, nameof(columnClasses));
-        double sufficient = Math.Max(
-            Fusion.OfRows(problem, rows, cancellation),
-            Fusion.OfColumns(problem, columns, cancellation)
-        );
+        Matrix costs = Fusion.Costs(problem, cancellation);
+        double top = SumOfNorms.EndOfPath(problem, regularizer, costs, cancellation),
+            sufficient = Math.Max(
+                Fusion.OfRows(problem, costs, rows, cancellation),
+                Fusion.OfColumns(problem, costs, columns, cancellation)
+            );
         bool joined =
             regularizer.Rows.Pairs.Any(p => rows[p.First] != rows[p.Second])
             || regularizer.Columns.Pairs.Any(p => columns[p.First] != columns[p.Second]);

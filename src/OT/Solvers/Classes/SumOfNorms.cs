@@ -42,7 +42,7 @@ public sealed class SumOfNorms : ISolver<LinearProblem, SumOfNormsResult>
         SolverResult.Timed(null, () => Run(problem, null, cancellation));
 
     /// <summary>Starts from another answer, for other costs or another λ, which changes the number of iterations and never the optimum. Used by <see cref="SumOfNormsAlgorithm.PrimalDual"/>; others start anew.</summary>
-    /// <exception cref="ArgumentException">The answer's problem has another shape, other pairs, or other empty bins.</exception>
+    /// <exception cref="ArgumentException">The answer's problem has another shape or other pairs; weights of pairs may differ.</exception>
     public SumOfNormsResult Solve(LinearProblem problem, SumOfNormsResult start, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(start);
@@ -92,9 +92,19 @@ public sealed class SumOfNorms : ISolver<LinearProblem, SumOfNormsResult>
     public static double LambdaMax(LinearProblem problem, CancellationToken cancellation = default)
     {
         SumOfNormsRegularizer regularizer = Checked(problem);
+        return EndOfPath(problem, regularizer, Fusion.Costs(problem, cancellation), cancellation);
+    }
+
+    internal static double EndOfPath(
+        LinearProblem problem,
+        SumOfNormsRegularizer regularizer,
+        Matrix costs,
+        CancellationToken cancellation
+    )
+    {
         (double rows, double columns) = (
-            Fusion.OfRows(problem, regularizer.Rows.Components(), cancellation),
-            Fusion.OfColumns(problem, regularizer.Columns.Components(), cancellation)
+            Fusion.OfRows(problem, costs, regularizer.Rows.Components(), cancellation),
+            Fusion.OfColumns(problem, costs, regularizer.Columns.Components(), cancellation)
         );
         // One connected side makes the plan a bᵀ by itself.
         bool all = regularizer.Rows.Components().Max() == 0,
@@ -105,7 +115,7 @@ public sealed class SumOfNorms : ISolver<LinearProblem, SumOfNormsResult>
             : Math.Max(rows, columns);
     }
 
-    static SumOfNormsRegularizer Checked(LinearProblem problem)
+    internal static SumOfNormsRegularizer Checked(LinearProblem problem)
     {
         ArgumentNullException.ThrowIfNull(problem);
         if (!Supports(problem))
@@ -156,6 +166,8 @@ public sealed class SumOfNorms : ISolver<LinearProblem, SumOfNormsResult>
         {
             return WithoutPlan(problem, SolverStatus.Cancelled, "Stopped in a first look at the costs, before any iteration.");
         }
+        if (fused.Obstacle is { } obstacle)
+            return WithoutPlan(problem, SolverStatus.Infeasible, obstacle);
         bool isExact = fused.RowTerms.Length + fused.ColumnTerms.Length == 0;
         if (isExact || problem.Geometry.HasForbiddenPairs)
         {
@@ -163,6 +175,12 @@ public sealed class SumOfNorms : ISolver<LinearProblem, SumOfNormsResult>
             TransportResult exact = new NetworkSimplex(new() { TimeLimit = _options.TimeLimit }).Solve(linear, cancellation);
             if (exact.Status == SolverStatus.Infeasible || exact.Potentials is null)
                 return WithoutPlan(problem, exact.Status, exact.Message);
+            // The simplex forgives mass without a way up to the slack of the masses; a plan that is certified has all of it.
+            if (
+                exact is { Converged: true, Message.Length: > 0 }
+                && double.IsInfinity(Certificate.Verify(linear, exact.Plan, cancellation: default).TransportCost)
+            )
+                return WithoutPlan(problem, SolverStatus.Infeasible, $"No plan exists: {exact.Message}");
             if (isExact || !exact.Converged)
             {
                 return FusionRun.Certified(
@@ -194,15 +212,16 @@ public sealed class SumOfNorms : ISolver<LinearProblem, SumOfNormsResult>
         bool fits =
             start.Plan.Rows == problem.A.Count
             && start.Plan.Columns == problem.B.Count
-            && start.Duals is { } duals
-            && duals.Rows.Rows == now.Rows.Pairs.Length
-            && duals.Columns.Rows == now.Columns.Pairs.Length
-            && then.Rows.Pairs.Length == now.Rows.Pairs.Length;
+            && SamePairs(now.Rows, then.Rows)
+            && SamePairs(now.Columns, then.Columns);
         if (!fits)
             throw new ArgumentException(
                 "The answer to start from is that of a problem of another shape or with other pairs.",
                 nameof(start)
             );
+
+        static bool SamePairs(PairWeights x, PairWeights y) =>
+            x.Pairs.Select(pair => (pair.First, pair.Second)).SequenceEqual(y.Pairs.Select(pair => (pair.First, pair.Second)));
     }
 
     static SumOfNormsResult WithoutPlan(LinearProblem problem, SolverStatus status, string message)

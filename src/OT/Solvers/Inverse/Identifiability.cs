@@ -5,7 +5,7 @@ using MathNet.Numerics.LinearAlgebra.Factorization;
 namespace OT.Solvers.Inverse;
 
 /// <summary>What no coupling shows of a parameter: terms and combinations of terms that are functions of x plus functions of y.</summary>
-/// <remarks>The terms less their means are a ⊗ b-orthogonal to such functions, so that these are the null space of their Gram matrix; every plan of positive masses has the same.</remarks>
+/// <remarks>The terms less their means are a ⊗ b-orthogonal to such functions, so that these are the null space of their Gram matrix; every plan of positive masses has the same. Where pairs are forbidden, those of the allowed ones.</remarks>
 internal static class Identifiability
 {
     /// <summary>Eigenvalues of correlations below this are rounding.</summary>
@@ -14,8 +14,8 @@ internal static class Identifiability
     public static (ImmutableArray<int> Terms, Numerics.Matrix? Directions) Of(SampledModel model)
     {
         ImmutableArray<int> invisible = [.. Enumerable.Range(0, model.Count).Where(k => model.Deviations[k] == 0)];
-        double[][] directions = model.Features.Gram is { } gram
-            ? Dense(gram, model.Deviations)
+        double[][] directions = (model.AllowedGram ?? model.Features.Gram) is { } gram
+            ? Dense(gram, model.AllowedGram is null ? model.Deviations : [.. gram.Select((row, k) => Math.Sqrt(row[k]))])
             : Products((ProductFeatures)model.Features);
         return (
             invisible,

@@ -60,8 +60,12 @@ public sealed class InverseCertificate
             }
         }
         double penalty = result.PenaltyValue == 0 ? 0 : problem.Lambda * result.PenaltyValue;
-        // Sums are compensated: what is left are the roundings of their terms, a few for each coordinate of a cost.
-        double rounding = 8 * Unit * (features.Count + 8) * (size.Value + certificate.IndependentCost + result.Epsilon + penalty);
+        // Sums are compensated: what is left are the roundings of their terms, a few for each term of a cost, in units of what cancels in it.
+        double parts = 0;
+        for (int k = 0; k < theta.Length; k++)
+            parts += Math.Abs(theta[k]) * features.Magnitude(k).Raw;
+        double rounding =
+            8 * Unit * (features.Count + 8) * (size.Value + certificate.IndependentCost + result.Epsilon + penalty + parts);
         double[] missed = Missed(result, certificate.FeasiblePlan, features, threads);
         var space = new ParameterSpace(
             features.Count,
@@ -71,9 +75,13 @@ public sealed class InverseCertificate
             problem.CostSign,
             Deviations(features)
         );
-        double norm = space.DualNorm(space.RestrictFromCost(missed)) * (1 + 1e-12);
+        double[] errors = MissedErrors(features);
+        // R° is a gauge, so that errors add to it; all of one sign, none is lost to a constraint.
+        double norm = (space.DualNorm(space.RestrictFromCost(missed)) + Largest(space, errors)) * (1 + 1e-12);
         double share = norm <= problem.Lambda ? 1 : problem.Lambda / norm;
         double slack = TensorPrimitives.Dot<double>(theta, missed);
+        for (int k = 0; k < theta.Length; k++)
+            slack += Math.Abs(theta[k]) * errors[k];
         double loss = sum.Value - certificate.PrimalValue;
         double lower = Math.Max(0, share * (loss - slack)) - (2 * rounding);
         return new InverseCertificate
@@ -91,6 +99,29 @@ public sealed class InverseCertificate
         double[] missed = features.Means(result.Problem.Observed.Masses);
         TensorPrimitives.Subtract(missed, means, missed);
         return missed;
+    }
+
+    /// <summary>
+    /// Bounds of the rounding errors of <see cref="Missed"/>: a few units of a term as it was given, which centring leaves in every entry, and a unit of the centred term for each summand of two means.
+    /// </summary>
+    static double[] MissedErrors(FeatureSet features)
+    {
+        double summands = features.A.Count + features.B.Count + 16;
+        var errors = new double[features.Count];
+        for (int k = 0; k < errors.Length; k++)
+        {
+            (double raw, double centred) = features.Magnitude(k);
+            errors[k] = Unit * ((16 * raw) + (2 * summands * centred));
+        }
+        return errors;
+    }
+
+    /// <summary><c>R°</c> of errors of any signs within bounds.</summary>
+    static double Largest(ParameterSpace space, double[] bounds)
+    {
+        double[] t = space.Restrict(bounds);
+        TensorPrimitives.Negate(t, t);
+        return space.DualNorm(t);
     }
 
     /// <summary>Only whether a term is visible counts here, and every one is taken to be.</summary>

@@ -20,30 +20,13 @@ internal sealed partial class InverseRun
         InversePoint y = at;
         for (int iteration = 0; ; iteration++)
         {
-            double residual = Residual(at, lambda);
-            if (residual <= _options.Tolerance && at.At.Tolerance > Final)
-            {
-                at = Refined(at);
-                residual = Residual(at, lambda);
-            }
-            Note(residual, iteration);
-            if (residual <= _options.Tolerance)
-                return Settled(at, iteration, residual);
-            if (iteration >= _options.MaxIterations)
-                return Ended(at, SolverStatus.IterationLimit, iteration, residual);
-            _cancellation.ThrowIfCancellationRequested();
-            _current = (at, iteration, residual);
+            if (Look(ref at, lambda, iteration, out double residual) is { } end)
+                return end;
             double inner = InnerFor(residual * InnerShare);
             if (Descend(y, lambda, metric, inner, ref step) is not { } next)
             {
                 if (ReferenceEquals(y, at) && at.At.Tolerance <= Final)
-                    return Ended(
-                        at,
-                        SolverStatus.Stalled,
-                        iteration,
-                        residual,
-                        "No step decreases the objective any more: rounding allows no better, or the cost is too large beside epsilon."
-                    );
+                    return NoStep(at, iteration, residual);
                 (at, momentum) = (Refined(at), 1);
                 y = at;
                 step = _model.Epsilon;

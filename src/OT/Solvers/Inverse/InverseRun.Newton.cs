@@ -23,19 +23,8 @@ internal sealed partial class InverseRun
     {
         for (int iteration = 0; ; iteration++)
         {
-            double residual = Residual(at, lambda);
-            if (residual <= _options.Tolerance && at.At.Tolerance > Final)
-            {
-                at = Refined(at);
-                residual = Residual(at, lambda);
-            }
-            Note(residual, iteration);
-            if (residual <= _options.Tolerance)
-                return Settled(at, iteration, residual);
-            if (iteration >= _options.MaxIterations)
-                return Ended(at, SolverStatus.IterationLimit, iteration, residual);
-            _cancellation.ThrowIfCancellationRequested();
-            _current = (at, iteration, residual);
+            if (Look(ref at, lambda, iteration, out double residual) is { } end)
+                return end;
             InversePoint? next = NewtonStep(at, lambda, residual);
             if (next is null && at.At.Tolerance > Final)
             {
@@ -44,13 +33,7 @@ internal sealed partial class InverseRun
                 continue;
             }
             if (next is null)
-                return Ended(
-                    at,
-                    SolverStatus.Stalled,
-                    iteration,
-                    residual,
-                    "No step decreases the objective any more: rounding allows no better, or the cost is too large beside epsilon."
-                );
+                return NoStep(at, iteration, residual);
             at = next;
         }
     }

@@ -116,6 +116,34 @@ internal sealed partial class InverseRun
     InverseOutcome Ended(InversePoint point, SolverStatus status, int iterations, double residual, string message = "") =>
         new(point, status, iterations, _errors.ToImmutable(), residual, message);
 
+    /// <summary>The head of every step: how far the point is from its conditions, and the end of the run where there is one.</summary>
+    InverseOutcome? Look(ref InversePoint at, double lambda, int iteration, out double residual)
+    {
+        residual = Residual(at, lambda);
+        if (residual <= _options.Tolerance && at.At.Tolerance > Final)
+        {
+            at = Refined(at);
+            residual = Residual(at, lambda);
+        }
+        Note(residual, iteration);
+        if (residual <= _options.Tolerance)
+            return Settled(at, iteration, residual);
+        if (iteration >= _options.MaxIterations)
+            return Ended(at, SolverStatus.IterationLimit, iteration, residual);
+        _cancellation.ThrowIfCancellationRequested();
+        _current = (at, iteration, residual);
+        return null;
+    }
+
+    InverseOutcome NoStep(InversePoint point, int iterations, double residual) =>
+        Ended(
+            point,
+            SolverStatus.Stalled,
+            iterations,
+            residual,
+            "No step decreases the objective any more: rounding allows no better, or the cost is too large beside epsilon."
+        );
+
     /// <summary>The end of a run whose conditions hold, as far as the inner solve lets them be seen.</summary>
     InverseOutcome Settled(InversePoint point, int iterations, double residual) =>
         point.At.MarginalError * Math.Max(_model.Sensitivity, 1) <= _options.Tolerance

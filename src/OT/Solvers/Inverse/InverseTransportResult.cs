@@ -69,7 +69,7 @@ public sealed class InverseTransportResult : SolverResult
     /// <summary>L1 error of the plan's marginals.</summary>
     public required double MarginalError { get; init; }
 
-    /// <summary>Terms that are a function of x plus a function of y: no coupling shows their parameter, which stays 0.</summary>
+    /// <summary>Terms that are, on the pairs that the fixed cost allows, a function of x plus a function of y: no coupling shows their parameter, which stays 0.</summary>
     public required ImmutableArray<int> InvisibleTerms { get; init; }
 
     /// <summary>

@@ -204,7 +204,7 @@ internal sealed class PreparedInverse : IDisposable
             remarks.Add(
                 $"The terms depend on each other: theta is identified up to {directions.Rows} {(directions.Rows == 1 ? "direction" : "directions")}, see NullSpace."
             );
-        if (outcome.Status == SolverStatus.IterationLimit && problem.Lambda == 0)
+        if (problem.Lambda == 0 && outcome.Status is SolverStatus.IterationLimit or SolverStatus.TimeLimit)
             remarks.Add(
                 "Without a penalty there may be no minimiser: a coupling that some cost of the family makes optimal without entropy is approached as theta grows. Give a lambda."
             );

@@ -112,7 +112,7 @@ internal sealed class QuadraticStep
             support,
             k => TensorPrimitives.Dot<double>(_h[k], _t) - _gradient[k] - (weight[k] * Math.Sign(z[k]))
         );
-        if (!DenseCholesky.Solve(h, right))
+        if (!DenseCholesky.Solve(h, right) || !double.IsFinite(TensorPrimitives.SumOfMagnitudes<double>(right)))
             return null;
         var exact = new double[z.Length];
         for (int k = 0; k < support.Length; k++)

@@ -24,6 +24,12 @@ internal sealed class SampledModel : InverseModel
 
     const int InnerIterations = 20_000;
 
+    /// <summary>Terms up to which forbidden pairs are looked at for what they hide.</summary>
+    const int MostTerms = 600;
+
+    /// <summary>Share of a term on the allowed pairs that is rounding once its fit by functions of x and of y is off.</summary>
+    const double Unseen = 1e-10;
+
     readonly IBackend _backend;
     readonly CancellationToken _cancellation;
     readonly Geometry? _fixed;
@@ -48,10 +54,11 @@ internal sealed class SampledModel : InverseModel
         Features = FeatureSet.Of(problem.Dictionary, A, B, backend.Threads, CancellationToken.None);
         _observed = Features.Means(observed.Masses);
         _constant = (Epsilon * Divergence(observed)) + FixedCost(observed.Masses);
+        AllowedGram = _fixed is { HasForbiddenPairs: true } && Count <= MostTerms ? Allowed() : null;
         Deviations = new double[Count];
         for (int k = 0; k < Count; k++)
         {
-            Deviations[k] = Features.Deviation(k);
+            Deviations[k] = AllowedGram is { } gram && gram[k][k] == 0 ? 0 : Features.Deviation(k);
             if (Deviations[k] > 0)
                 Sensitivity = Math.Max(Sensitivity, Features.Magnitude(k).Centred / Deviations[k]);
         }
@@ -62,6 +69,12 @@ internal sealed class SampledModel : InverseModel
     public Measure B { get; }
 
     public FeatureSet Features { get; }
+
+    /// <summary>
+    /// The Gram matrix of what functions of x and of y leave of the terms on the allowed pairs, zero rows where that is rounding; null where no pair is forbidden, which <see cref="FeatureSet.Gram"/> is for, and
+    /// beyond <see cref="MostTerms"/>.
+    /// </summary>
+    public double[][]? AllowedGram { get; }
 
     public override int Count => Features.Count;
 
@@ -154,11 +167,52 @@ internal sealed class SampledModel : InverseModel
     public override HessianBlock Hessian(Evaluation at, int[] terms, double tolerance)
     {
         (Geometry prepared, Potentials potentials) = Prepared(at);
+        return Rests(prepared, potentials, Epsilon, terms, tolerance, _cancellation).Block;
+    }
+
+    /// <summary>The terms' Gram matrix on <c>a ⊗ b</c> without the forbidden pairs: every plan of positive masses has its null space.</summary>
+    double[][] Allowed()
+    {
+        Geometry allowed = _backend.Prepare(CostMatrix.Quick(new CostSum((0, _fixed!)), _backend.MemoryLimit));
+        var nothing = new Potentials(new double[A.Count], new double[B.Count]);
+        int[] all = [.. Enumerable.Range(0, Count)];
+        (HessianBlock block, TermSums sums) = Rests(allowed, nothing, 1, all, ExactSystems, CancellationToken.None);
+        double[][] gram = block.Values;
+        foreach (int k in all)
+        {
+            if (Features.Deviation(k) > 0 && gram[k][k] > Unseen * sums.Products[(k * Count) + k])
+                continue;
+            foreach (int l in all)
+                gram[k][l] = gram[l][k] = 0;
+        }
+        return gram;
+    }
+
+    /// <summary><c>⟨c_k^⊥, c_l^⊥⟩_P / ε</c> for the plan of some cost and potentials, and the sums that it is made of.</summary>
+    (HessianBlock Block, TermSums Sums) Rests(
+        Geometry prepared,
+        Potentials potentials,
+        double epsilon,
+        int[] terms,
+        double tolerance,
+        CancellationToken cancellation
+    )
+    {
         int count = terms.Length,
             n = A.Count,
             m = B.Count;
-        TermSums sums = Moments(new PotentialPlan(prepared, A, B, potentials, Epsilon)).Sums(terms);
-        (double[] u, double[] v) = Project(prepared, potentials, sums.Rows, sums.Columns, count, tolerance);
+        var plan = new PotentialPlan(prepared, A, B, potentials, epsilon);
+        TermSums sums = new PlanMoments(Features, plan, _backend.Threads, cancellation).Sums(terms);
+        (double[] u, double[] v) = Project(
+            prepared,
+            potentials,
+            epsilon,
+            sums.Rows,
+            sums.Columns,
+            count,
+            tolerance,
+            cancellation
+        );
         var values = new double[count][];
         for (int k = 0; k < count; k++)
             values[k] = new double[count];
@@ -168,14 +222,15 @@ internal sealed class SampledModel : InverseModel
             {
                 // ⟨c_k, c_l⟩ less the part that u(x) + v(y) explains, by the mean of both orders.
                 double explained = (Explained(k, l) + Explained(l, k)) / 2;
-                values[k][l] = values[l][k] = (sums.Products[(k * count) + l] - explained) / Epsilon;
+                values[k][l] = values[l][k] = (sums.Products[(k * count) + l] - explained) / epsilon;
             }
         }
-        return new HessianBlock(
+        var block = new HessianBlock(
             values,
             [.. Enumerable.Range(0, count).Select(k => u[(k * n)..((k + 1) * n)])],
             [.. Enumerable.Range(0, count).Select(k => v[(k * m)..((k + 1) * m)])]
         );
+        return (block, sums);
 
         double Explained(int k, int l) =>
             TensorPrimitives.Dot<double>(u.AsSpan(k * n, n), sums.Rows.AsSpan(l * n, n))
@@ -187,7 +242,7 @@ internal sealed class SampledModel : InverseModel
         (Geometry prepared, Potentials potentials) = Prepared(at);
         PlanMoments moments = Moments(new PotentialPlan(prepared, A, B, potentials, Epsilon));
         (double[] rows, double[] columns) = moments.Sums(v);
-        (double[] f, double[] g) = Project(prepared, potentials, rows, columns, 1, ExactSystems);
+        (double[] f, double[] g) = Project(prepared, potentials, Epsilon, rows, columns, 1, ExactSystems, _cancellation);
         double[] result = moments.MeansOfRest(v, f, g);
         TensorPrimitives.Divide(result, Epsilon, result);
         return result;
@@ -198,14 +253,16 @@ internal sealed class SampledModel : InverseModel
     (double[] U, double[] V) Project(
         Geometry prepared,
         Potentials potentials,
+        double epsilon,
         double[] rows,
         double[] columns,
         int count,
-        double tolerance
+        double tolerance,
+        CancellationToken cancellation
     )
     {
-        using ICostOperator op = _backend.Bind(prepared, Precision.Float64, _cancellation);
-        var projection = new PlanProjection(op, potentials, _logA, _logB, Epsilon, _cancellation);
+        using ICostOperator op = _backend.Bind(prepared, Precision.Float64, cancellation);
+        var projection = new PlanProjection(op, potentials, _logA, _logB, epsilon, cancellation);
         return projection.Solve(rows, columns, count, tolerance);
     }
 

@@ -337,6 +337,37 @@ public sealed class PlanMapTests
         Assert.True(double.IsFinite(map.Transform(x.Points)[0, 0]));
     }
 
+    /// <summary>Some solvers have a first plan at once; the others have none yet, and then there is no map.</summary>
+    [Fact]
+    public void A_fit_that_is_cancelled_has_a_plan_or_says_that_it_was_cancelled()
+    {
+        Domain x = new(Clouds.Normal(20, 2, 1), [.. Enumerable.Range(0, 20).Select(i => i % 2)]),
+            y = new(Clouds.Normal(20, 2, 2));
+        using var source = new CancellationTokenSource();
+        source.Cancel();
+        PlanMaker[] makers =
+        [
+            PlanMaker.Exact(),
+            PlanMaker.Sinkhorn(),
+            PlanMaker.Quadratic(1),
+            PlanMaker.SumOfNorms(0.1),
+            PlanMaker.LpL1(),
+            PlanMaker.GroupLasso(),
+        ];
+        foreach (PlanMaker maker in makers)
+        {
+            try
+            {
+                Assert.Equal(SolverStatus.Cancelled, PlanMap.Fit(x, y, maker, null, source.Token).Status);
+            }
+            catch (OperationCanceledException stopped)
+            {
+                Assert.Equal(source.Token, stopped.CancellationToken);
+                Assert.Contains("Cancelled before there was a plan", stopped.Message, StringComparison.Ordinal);
+            }
+        }
+    }
+
     [Fact]
     public void Bad_input_is_refused()
     {

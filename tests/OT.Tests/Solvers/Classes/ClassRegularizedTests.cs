@@ -171,6 +171,38 @@ public class ClassRegularizedTests
         Assert.InRange(plan[2, 0] + plan[3, 0] + plan[0, 1] + plan[1, 1], 0, 1e-6);
     }
 
+    /// <summary>Stopped in its second inner problem, a run answers with the first one's plan, which meets its marginals, and not with one on its way to other costs.</summary>
+    [Fact]
+    public void A_run_that_is_stopped_keeps_its_last_usable_plan()
+    {
+        LinearProblem problem = new TransportCase(30, 25, 3, CaseKind.Plain).Entropic();
+        int[] labels = [.. Enumerable.Range(0, 30).Select(i => i % 3)];
+        foreach (bool lasso in (bool[])[false, true])
+        {
+            using var source = new CancellationTokenSource();
+            ClassRegularizedOptions options = Strong(problem) with { Progress = new Stop(source) };
+            ClassRegularizedResult result = lasso
+                ? new EntropicGroupLasso(options).Solve(problem, labels, source.Token)
+                : new LpL1(options).Solve(problem, labels, source.Token);
+            Assert.Equal(SolverStatus.Cancelled, result.Status);
+            Assert.InRange(result.MarginalError, 0, 2 * options.Tolerance);
+            Approx.Equal(Assert.Single(result.Values), result.Value, 1e-12 * Math.Abs(result.Value), "value");
+            double cost = 0;
+            Matrix plan = result.Plan.ToDense();
+            for (int i = 0; i < 30; i++)
+            {
+                for (int j = 0; j < 25; j++)
+                    cost += plan[i, j] * problem.Geometry.Cost(i, j);
+            }
+            Approx.Equal(cost, result.TransportCost, 1e-10 * Approx.CostScale(problem.Geometry), "cost");
+        }
+    }
+
+    sealed class Stop(CancellationTokenSource source) : IProgress<OT.Solvers.SolverProgress>
+    {
+        public void Report(OT.Solvers.SolverProgress value) => source.Cancel();
+    }
+
     [Fact]
     public void Wrong_labels_are_named()
     {

@@ -482,4 +482,49 @@ public class InverseTransportTests
         );
         Assert.Contains("forbids", thrown.Message, StringComparison.Ordinal);
     }
+
+    /// <summary>
+    /// Pairs of one block of rows and columns only, or of the other: on these a term that tells the blocks apart is a function of x, and a term that differs from another on forbidden pairs alone is that other.
+    /// </summary>
+    [Fact]
+    public void What_forbidden_pairs_hide_is_not_identified()
+    {
+        const int n = 6;
+        var drawn = new InverseCase(n, n, 2, 31);
+        double[][,] tables = drawn.Tables();
+        double[,] known = Table(n, (i, j) => i / 3 == j / 3 ? 0.1 * Math.Abs(i - j) : double.PositiveInfinity),
+            whole = InverseOracles.Cost(tables, [0.7, -0.4]);
+        for (int i = 0; i < n; i++)
+        {
+            for (int j = 0; j < n; j++)
+                whole[i, j] += known[i, j];
+        }
+        // Marginals that the blocks allow.
+        double[] a = [.. Enumerable.Range(0, n).Select(i => (1 + (i % 3)) / 12.0)];
+        double[,] plan = InverseOracles.Entropic(whole, a, a, drawn.Epsilon).Plan;
+        var problem = new InverseProblem(
+            CostDictionary.Of([
+                new CostMatrix(tables[0]),
+                new CostMatrix(Table(n, (i, j) => i / 3 == j / 3 ? 1 + (i / 3) : 5)),
+                new CostMatrix(tables[1]),
+                new CostMatrix(Table(n, (i, j) => tables[1][i, j] + (i / 3 == j / 3 ? 0 : i * j))),
+            ]),
+            ObservedCoupling.Of(Matrix.From(plan))
+        )
+        {
+            Epsilon = drawn.Epsilon,
+            FixedCost = new CostMatrix(known),
+        };
+        InverseTransportResult result = s_tight.Solve(problem with { Lambda = 0.01 });
+        Assert.True(result.Converged, result.Message);
+        Assert.Equal([1], result.InvisibleTerms);
+        Assert.Equal(0, result.Theta[1]);
+        Assert.NotNull(result.NullSpace);
+        Assert.Equal(1, result.NullSpace.Rows);
+        double[] direction = result.NullSpace.Row(0).ToArray();
+        double sign = Math.Sign(direction[2]);
+        Approx.Equal([0, 0, Math.Sqrt(0.5), -Math.Sqrt(0.5)], [.. direction.Select(v => sign * v)], 1e-6, "direction");
+        InverseTransportResult without = s_tight.Solve(drawn.Problem(plan) with { FixedCost = problem.FixedCost, Lambda = 0.01 });
+        Approx.Equal(without.Theta.AsSpan(), [result.Theta[0], result.Theta[2] + result.Theta[3]], 1e-6, "what is identified");
+    }
 }

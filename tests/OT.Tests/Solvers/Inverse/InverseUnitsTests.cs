@@ -3,6 +3,7 @@ using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
 using OT.Results;
+using OT.Solvers.Entropic;
 using OT.Solvers.Inverse;
 using OT.Testing;
 using Xunit;
@@ -194,5 +195,52 @@ public class InverseUnitsTests
         Assert.Equal(SolverStatus.IterationLimit, short_.Status);
         Assert.Equal(1, short_.Iterations);
         Assert.True(short_.KktResidual > 0);
+    }
+
+    /// <summary>Two terms that are all but equal, with large parameters of opposite signs, make the cost of their difference alone: what rounding does to the two is far more than to the cost.</summary>
+    [Fact]
+    public void A_certificate_covers_the_rounding_of_terms_that_cancel()
+    {
+        const int n = 4;
+        const double theta = 1e10 / 3;
+        for (ulong seed = 0; seed < 20; seed++)
+        {
+            var random = new SeededRandom(seed);
+            double[] small = [.. Enumerable.Range(0, n * n).Select(_ => Math.ScaleB(random.NextInt(8), -33))],
+                large = [.. small.Select(_ => Math.ScaleB((2 * random.NextInt(1 << 29)) + 1, -30))],
+                both = [.. large.Zip(small, (x, y) => x + y)]; // no rounding: 33 bits
+            var observed = ObservedCoupling.Of(new Matrix(n, n, [.. small.Select(_ => 1.0 + random.NextInt(5))]));
+            var alone = new InverseProblem(CostDictionary.Of(new CostMatrix(n, n, small)), observed);
+            double loss = new InverseTransport(new() { Tolerance = 1e-12 }).Evaluate(alone, [theta]).Loss;
+            TransportResult plan = new Sinkhorn(new() { Tolerance = 1e-13 }).Solve(
+                new LinearProblem(alone.Dictionary.Cost([theta]), observed.A, observed.B)
+                {
+                    Regularizer = Regularizer.Entropy(Epsilon.Absolute(1)),
+                }
+            );
+            var pair = new InverseProblem(CostDictionary.Of([new CostMatrix(n, n, both), new CostMatrix(n, n, large)]), observed);
+            double[] cancelling = [theta, -theta];
+            var certificate = new InverseTransportResult
+            {
+                Problem = pair,
+                Status = SolverStatus.IterationLimit,
+                Iterations = 0,
+                Theta = [.. cancelling],
+                LearnedCost = pair.Dictionary.Cost(cancelling),
+                Plan = plan.Plan,
+                Potentials = plan.Potentials!,
+                Epsilon = 1,
+                Loss = loss,
+                PenaltyValue = 2 * theta,
+                Gradient = [0, 0],
+                KktResidual = double.NaN,
+                LambdaMax = double.NaN,
+                MarginalError = plan.MarginalError,
+                InvisibleTerms = [],
+                NullSpace = null,
+            }.Certify();
+            Assert.True(certificate.UpperBound >= loss - 1e-11, $"Seed {seed}: {certificate.UpperBound:R} is below {loss:R}.");
+            Assert.InRange(certificate.UpperBound, 0, loss + 1e-2);
+        }
     }
 }
