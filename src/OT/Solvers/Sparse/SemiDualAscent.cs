@@ -121,6 +121,7 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
             double raised = _image[j] + (At.Strength * b[j]);
             _next[j] = At.ColumnSums[j] == 0 && b[j] > 0 && raised > _g[j] && double.IsFinite(raised) ? raised : _g[j];
         }
+        Centre(_next);
         Passes += 2;
         if (!_trial.Run(_next, _terms.Gamma, _terms.Sigma, _terms.Most, cancellation))
             return false;
@@ -181,7 +182,7 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
             _direction
         );
         Products += outcome.Iterations;
-        Centre();
+        Centre(_direction);
         At.Multiply(_direction, [], _image);
         double model = 0;
         for (int j = 0; j < b.Length; j++)
@@ -193,17 +194,17 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
     }
 
     /// <summary>A constant changes nothing but the size of the potentials, and with it their rounding: it is taken out.</summary>
-    void Centre()
+    void Centre(Span<double> x)
     {
         double sum = 0;
         int live = 0;
         for (int j = 0; j < b.Length; j++)
         {
-            sum += _direction[j];
+            sum += b[j] > 0 ? x[j] : 0;
             live += b[j] > 0 ? 1 : 0;
         }
         for (int j = 0; j < b.Length; j++)
-            _direction[j] -= b[j] > 0 ? sum / live : 0;
+            x[j] -= b[j] > 0 ? sum / live : 0;
     }
 }
 

@@ -201,6 +201,24 @@ public class QuadraticDualTests
         Approx.AtMost(result.Certify().Gap!.Value, 1e-13 * result.Value, "gap");
     }
 
+    /// <summary>Potentials of another problem may be of any size: a start far off costs steps, not the answer.</summary>
+    [Theory]
+    [InlineData(1e8)]
+    [InlineData(-1e12)]
+    [InlineData(1e30)]
+    public void A_start_far_off_is_left(double size)
+    {
+        var random = new SeededRandom(5);
+        LinearProblem problem = new TransportCase(6, 8, 3, CaseKind.Plain).Exact() with
+        {
+            Regularizer = Regularizer.Quadratic(0.3),
+        };
+        double[] Far(int length) => Array.ConvertAll(new double[length], _ => size * random.NextNormal());
+        TransportResult result = new QuadraticDual().Solve(problem, new Potentials(Far(6), Far(8)));
+        Assert.True(result.Converged, result.Message);
+        Approx.AtMost(Approx.PlanDistance(s_solver.Solve(problem).Plan, result.Plan), 1e-6, "distance of the plans");
+    }
+
     /// <summary>A column of little weight has no mass for long, and no curvature to find its price by.</summary>
     [Fact]
     public void Weights_of_many_sizes_are_solved()
@@ -437,6 +455,13 @@ public class QuadraticDualTests
             new QuadraticDual().Solve(exact with { Regularizer = Regularizer.GroupLasso(1, 1, [0, 1]) })
         );
         Assert.Throws<ArgumentOutOfRangeException>(() => new QuadraticDual(new QuadraticOptions { Threads = 0 }));
+        LinearProblem quadratic = exact with { Regularizer = Regularizer.Quadratic(1) };
+        Assert.Throws<ArgumentException>(() =>
+            new QuadraticDual().Solve(quadratic, new Potentials(new double[2], new double[4]))
+        );
+        Assert.Throws<ArgumentException>(() =>
+            new QuadraticDual().Solve(quadratic, new Potentials(new double[3], new double[5]))
+        );
         LinearProblem unequal = new(exact.Geometry, exact.A, exact.B.Scale(2)) { Regularizer = Regularizer.Quadratic(1) };
         TransportResult infeasible = new QuadraticDual().Solve(unequal);
         Assert.Equal(SolverStatus.Infeasible, infeasible.Status);
