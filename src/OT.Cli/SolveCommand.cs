@@ -6,6 +6,7 @@ using OT.Backends;
 using OT.IO;
 using OT.Problems;
 using OT.Results;
+using OT.Solvers;
 using OT.Solvers.Convex;
 using OT.Solvers.Entropic;
 using OT.Solvers.Exact;
@@ -220,94 +221,68 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
         Outputs outputs
     )
     {
-        if (method == TransportMethod.Sinkhorn)
+        CancellationToken stop = console.Cancellation;
+        int? threads = (int?)parse.GetValue(arguments.Threads);
+        switch (method)
         {
-            string? checkpoint = parse.GetValue(arguments.Checkpoint);
-            bool large = (long)problem.A.Count * problem.B.Count > LargePairs;
-            var options = new SinkhornOptions
-            {
-                Tolerance = Tolerance,
-                TimeLimit = TimeLimit,
-                Progress = _trace,
-                Precision = precision,
-                // On large problems an iteration takes a second and more: each one is shown, and a checkpoint holds few of them back.
-                CheckEvery = large || outputs.Traces ? 1 : 10,
-                Checkpoint = checkpoint is null ? null : state => Keep(checkpoint, state),
-                CheckpointEvery = large ? 20 : 100,
-            };
-            if (parse.GetValue(arguments.MaxIterations) is { } most)
-                options = options with { MaxIterations = (int)most };
-            var sinkhorn = new Sinkhorn(options, backend);
-            return resumed is null
-                ? sinkhorn.Solve(problem, console.Cancellation)
-                : sinkhorn.Solve(problem, resumed, console.Cancellation);
+            case TransportMethod.Sinkhorn:
+                return SolveSinkhorn(problem, backend, precision, resumed, outputs);
+            case TransportMethod.MirrorSinkhorn:
+                return new MirrorSinkhorn(Limited(new MirrorSinkhornOptions()), backend).Solve(problem, stop);
+            case TransportMethod.SparseNewton:
+                return new SparseNewton(Limited(new SparseNewtonOptions { Tolerance = Tolerance }), backend).Solve(problem, stop);
+            case TransportMethod.Greenkhorn:
+                return new Greenkhorn(Limited(new GreenkhornOptions { Tolerance = Tolerance })).Solve(problem, stop);
+            case TransportMethod.QuadraticDual:
+                var quadratic = new QuadraticOptions { Tolerance = Tolerance, Threads = threads };
+                return new QuadraticDual(Limited(quadratic)).Solve(problem, stop);
+            case TransportMethod.KSparseDual:
+                var sparse = new KSparseOptions { Tolerance = Tolerance, Threads = threads };
+                return new KSparseDual(Limited(sparse)).Solve(problem, stop).Limited;
         }
-        if (method == TransportMethod.MirrorSinkhorn)
-        {
-            var mirror = new MirrorSinkhornOptions { TimeLimit = TimeLimit, Progress = _trace };
-            if (parse.GetValue(arguments.MaxIterations) is { } most)
-                mirror = mirror with { MaxIterations = (int)most };
-            return new MirrorSinkhorn(mirror, backend).Solve(problem, console.Cancellation);
-        }
-        if (method == TransportMethod.SparseNewton)
-        {
-            var newton = new SparseNewtonOptions
-            {
-                Tolerance = Tolerance,
-                TimeLimit = TimeLimit,
-                Progress = _trace,
-            };
-            if (parse.GetValue(arguments.MaxIterations) is { } steps)
-                newton = newton with { MaxIterations = (int)steps };
-            return new SparseNewton(newton, backend).Solve(problem, console.Cancellation);
-        }
-        if (method == TransportMethod.Greenkhorn)
-        {
-            var greedy = new GreenkhornOptions
-            {
-                Tolerance = Tolerance,
-                TimeLimit = TimeLimit,
-                Progress = _trace,
-            };
-            if (parse.GetValue(arguments.MaxIterations) is { } sweeps)
-                greedy = greedy with { MaxIterations = (int)sweeps };
-            return new Greenkhorn(greedy).Solve(problem, console.Cancellation);
-        }
-        if (method is TransportMethod.QuadraticDual)
-        {
-            var quadratic = new QuadraticOptions
-            {
-                Tolerance = Tolerance,
-                TimeLimit = TimeLimit,
-                Progress = _trace,
-                Threads = (int?)parse.GetValue(arguments.Threads),
-            };
-            if (parse.GetValue(arguments.MaxIterations) is { } steps)
-                quadratic = quadratic with { MaxIterations = (int)steps };
-            return new QuadraticDual(quadratic).Solve(problem, console.Cancellation);
-        }
-        if (method is TransportMethod.KSparseDual)
-        {
-            var limited = new KSparseOptions
-            {
-                Tolerance = Tolerance,
-                TimeLimit = TimeLimit,
-                Progress = _trace,
-                Threads = (int?)parse.GetValue(arguments.Threads),
-            };
-            if (parse.GetValue(arguments.MaxIterations) is { } steps)
-                limited = limited with { MaxIterations = (int)steps };
-            return new KSparseDual(limited).Solve(problem, console.Cancellation).Limited;
-        }
-        var exact = new ExactOptions { TimeLimit = TimeLimit, Progress = _trace };
-        if (parse.GetValue(arguments.MaxIterations) is { } limit)
-            exact = exact with { MaxIterations = (int)limit };
+        ExactOptions exact = Limited(new ExactOptions());
         return method switch
         {
             TransportMethod.Univariate => new Univariate(exact).Solve(problem, console.Cancellation),
             TransportMethod.Assignment => new Assignment(exact).Solve(problem, console.Cancellation),
             _ => new NetworkSimplex(exact).Solve(problem, console.Cancellation),
         };
+    }
+
+    TransportResult SolveSinkhorn(
+        LinearProblem problem,
+        IBackend backend,
+        Precision precision,
+        SinkhornState? resumed,
+        Outputs outputs
+    )
+    {
+        string? checkpoint = parse.GetValue(arguments.Checkpoint);
+        bool large = (long)problem.A.Count * problem.B.Count > LargePairs;
+        var options = new SinkhornOptions
+        {
+            Tolerance = Tolerance,
+            Precision = precision,
+            // On large problems an iteration takes a second and more: each one is shown, and a checkpoint holds few of them back.
+            CheckEvery = large || outputs.Traces ? 1 : 10,
+            Checkpoint = checkpoint is null ? null : state => Keep(checkpoint, state),
+            CheckpointEvery = large ? 20 : 100,
+        };
+        var sinkhorn = new Sinkhorn(Limited(options), backend);
+        return resumed is null
+            ? sinkhorn.Solve(problem, console.Cancellation)
+            : sinkhorn.Solve(problem, resumed, console.Cancellation);
+    }
+
+    /// <summary>Options with the limits asked for, and progress.</summary>
+    T Limited<T>(T options)
+        where T : SolverOptions
+    {
+        SolverOptions limited = options;
+        limited = limited with { TimeLimit = TimeLimit, Progress = _trace };
+        if (parse.GetValue(arguments.MaxIterations) is { } most)
+            limited = limited with { MaxIterations = (int)most };
+        return (T)limited;
     }
 
     double Tolerance => parse.GetValue(arguments.Tolerance) ?? 1e-6;

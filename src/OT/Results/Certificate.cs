@@ -54,7 +54,7 @@ public sealed class Certificate
 
     /// <summary>
     /// The dual objective, rounded down: a lower bound of the problem's optimum. Without a regulariser it is taken at the c-transformed potentials
-    /// and equals <see cref="LowerBound"/> when balanced. Null without potentials.
+    /// and equals <see cref="LowerBound"/> when balanced; with a quadratic term, alone or not, it is the larger of the dual objective and <see cref="LowerBound"/>. Null without potentials.
     /// </summary>
     public double? DualValue { get; init; }
 
@@ -182,7 +182,8 @@ public sealed class Certificate
         double? hard = wantsHardDual ? objective.HardDual(fHard!, rounded.GTransform) : null;
         double? dual =
             f is null ? null
-            : isSparse ? objective.SparseDual(problem.Regularizer, f, g!, cancellation)
+            // These terms are not negative: what bounds the cost bounds the whole, and where γ is lost in the costs' rounding it does so better.
+            : isSparse ? Math.Max(objective.SparseDual(problem.Regularizer, f, g!, cancellation), hard ?? double.NegativeInfinity)
             : epsilon == 0 ? hard
             : objective.EntropicDual(f, g!, given);
         double? lower = problem.IsBalanced ? hard : null;

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
@@ -110,31 +111,36 @@ internal static class SparseObjective
         switch (regularizer)
         {
             case QuadraticRegularizer quadratic:
-                return SumOfSquares(x) / (2 * quadratic.Gamma);
+                return HalfSquares(x, quadratic.Gamma);
             case SparsityRegularizer sparsity:
                 if (sparsity.MaxNonZeros < x.Length)
                 {
                     Array.Sort(x);
                     Array.Clear(x, 0, x.Length - sparsity.MaxNonZeros);
                 }
-                return SumOfSquares(x) / (2 * sparsity.Gamma);
+                return HalfSquares(x, sparsity.Gamma);
             case GroupLassoRegularizer lasso:
+                TensorPrimitives.Divide(x, lasso.Gamma, x);
                 var groups = new Dictionary<int, double>();
                 for (int i = 0; i < x.Length; i++)
                     groups[lasso.RowGroups[i]] = groups.GetValueOrDefault(lasso.RowGroups[i]) + (x[i] * x[i]);
                 double sum = 0;
                 foreach (double squares in groups.Values)
                 {
-                    double over = Math.Max(
-                        0,
-                        (Math.Sqrt(squares) * (1 + (4 * Unit * (x.Length + 4)))) - (lasso.Gamma * lasso.Mu)
-                    );
+                    double over = Math.Max(0, (Math.Sqrt(squares) * (1 + (4 * Unit * (x.Length + 5)))) - lasso.Mu);
                     sum += over * over;
                 }
-                return sum / (2 * lasso.Gamma);
+                return 0.5 * lasso.Gamma * sum * (1 + (Unit * (x.Length + 8)));
             default:
                 return 0;
         }
+    }
+
+    /// <summary><c>Σ x²/2γ</c>, of x divided by <c>√(2γ)</c> first: squares of costs may leave the range of doubles.</summary>
+    static double HalfSquares(double[] x, double gamma)
+    {
+        TensorPrimitives.Divide(x, Math.Sqrt(2 * gamma), x);
+        return SumOfSquares(x);
     }
 
     static double SumOfSquares(double[] x) => Summation.Dot(x, x);

@@ -166,6 +166,9 @@ internal sealed class PriceAscent(TokenTiles tiles, TokenPass pass)
             _change[k] = IsHeld(k) ? 0 : _gradient[k];
         for (int k = 0; k < d; k++)
             direction[k] = IsHeld(k) ? 0 : TensorPrimitives.Dot<double>(_inverse.AsSpan(k * d, d), _change.AsSpan(0, d));
+        // A constant on all prices of mass changes nothing but their rounding, which it can make larger than all else.
+        double mean = TensorPrimitives.Sum<double>(direction[..M]) / M;
+        TensorPrimitives.Subtract(direction[..M], mean, direction[..M]);
         double length = 1;
         if (_fresh)
         {

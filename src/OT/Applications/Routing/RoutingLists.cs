@@ -234,6 +234,10 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
     void Weigh(int token, ReadOnlySpan<int> experts, Span<float> weights, Span<double> sums)
     {
         ReadOnlySpan<float> similarities = tiles.Tile(token / TokenTiles.Lanes)[(token % TokenTiles.Lanes)..];
+        // Less the largest, for γ may be far below the values' rounding.
+        double largest = double.NegativeInfinity;
+        foreach (int j in experts)
+            largest = Math.Max(largest, similarities[j * TokenTiles.Lanes] + pass.Price(j));
         // Σ [f + S + g] = γ over the list: the positive ones shrink to those that stay positive.
         double f = double.PositiveInfinity;
         for (int positive = -1, round = 0; round < MostRounds; round++)
@@ -241,7 +245,7 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
             (double sum, int count) = (0, 0);
             foreach (int j in experts)
             {
-                double v = similarities[j * TokenTiles.Lanes] + pass.Price(j);
+                double v = similarities[j * TokenTiles.Lanes] + pass.Price(j) - largest;
                 if (f + v > 0)
                     (sum, count) = (sum + v, count + 1);
             }
@@ -253,7 +257,7 @@ internal sealed class RoutingLists(TokenTiles tiles, TokenPass pass, TokenChoice
         {
             int j = experts[k];
             double similarity = similarities[j * TokenTiles.Lanes],
-                mass = Math.Max(0, f + similarity + pass.Price(j)) / pass.Gamma;
+                mass = Math.Max(0, f + (similarity + pass.Price(j) - largest)) / pass.Gamma;
             sums[j] += mass;
             sums[M] += (0.5 * pass.Gamma * mass * mass) - (similarity * mass);
             sums[M + 1] += similarity;

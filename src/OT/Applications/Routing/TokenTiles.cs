@@ -16,7 +16,8 @@ internal sealed class TokenTiles : IBlockWork
     const int QuantileTokens = 512;
 
     AlignedBuffer<float> _values = new(0, 0);
-    float[] _normalisers = [];
+    float[] _largest = [];
+    float[] _logSums = []; // of exp(logit − largest): added to large logits they would be lost
     float[] _logits = [];
     bool _softmax;
 
@@ -41,8 +42,8 @@ internal sealed class TokenTiles : IBlockWork
         int length = Guard.ArrayLength((long)Tiles * Lanes, experts, "A group of logits");
         if (_values.Length < length)
             _values = new AlignedBuffer<float>(length, 0);
-        if (_normalisers.Length < Tiles * Lanes)
-            _normalisers = new float[Tiles * Lanes];
+        if (_largest.Length < Tiles * Lanes)
+            (_largest, _logSums) = (new float[Tiles * Lanes], new float[Tiles * Lanes]);
         if (_logits.Length < tokens * given)
             _logits = new float[tokens * given];
     }
@@ -75,7 +76,8 @@ internal sealed class TokenTiles : IBlockWork
     }
 
     /// <summary>Softmax of the token's logits at an expert.</summary>
-    public float Gate(int token, int expert) => _softmax ? At(token, expert) : MathF.Exp(At(token, expert) - _normalisers[token]);
+    public float Gate(int token, int expert) =>
+        _softmax ? At(token, expert) : MathF.Exp(At(token, expert) - _largest[token] - _logSums[token]);
 
     public void Run(int block, int worker)
     {
@@ -89,7 +91,7 @@ internal sealed class TokenTiles : IBlockWork
                 values.Clear();
             Span<float> given = values[..(Given * Lanes)];
             Turn(_logits.AsSpan(first * Given, count * Given), given);
-            Normalise(given, _normalisers.AsSpan(first, Lanes));
+            Normalise(given, first);
             values[(Given * Lanes)..].Clear();
         }
     }
@@ -104,8 +106,8 @@ internal sealed class TokenTiles : IBlockWork
         }
     }
 
-    /// <summary>Softmax in place, or its logarithmic normaliser alone.</summary>
-    void Normalise(Span<float> values, Span<float> normalisers)
+    /// <summary>Softmax in place, or what it is made from alone: the largest logit and the logarithm of the sum.</summary>
+    void Normalise(Span<float> values, int first)
     {
         Vector512<float> largest = Vector512.Create(float.NegativeInfinity),
             sum = Vector512<float>.Zero;
@@ -115,7 +117,8 @@ internal sealed class TokenTiles : IBlockWork
         {
             for (int k = 0; k < values.Length; k += Lanes)
                 sum += Vector512.Exp(Vector512.Create<float>(values.Slice(k, Lanes)) - largest);
-            (largest + Vector512.Log(sum)).CopyTo(normalisers);
+            largest.CopyTo(_largest.AsSpan(first));
+            Vector512.Log(sum).CopyTo(_logSums.AsSpan(first));
             return;
         }
         for (int k = 0; k < values.Length; k += Lanes)

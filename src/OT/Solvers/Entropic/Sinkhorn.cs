@@ -172,9 +172,12 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
             + (sizeof(double) * ((10L * geometry.Rows) + ((12 + (2L * SinkhornRun.AndersonMemory)) * geometry.Columns)))
         );
 
+    /// <summary>Whether the square of a mass stays in the range of doubles.</summary>
+    internal static bool TakesMass(double mass) => mass is >= 1 / LargestMass and <= LargestMass;
+
     internal static void CheckMass(double mass, string side)
     {
-        if (mass is not (>= 1 / LargestMass and <= LargestMass))
+        if (!TakesMass(mass))
         {
             throw new ArgumentException(
                 string.Create(
@@ -185,12 +188,13 @@ public sealed partial class Sinkhorn : ISolver<LinearProblem, TransportResult>
         }
     }
 
+    /// <summary>The smallest epsilon that is taken with costs up to a bound.</summary>
+    internal static double LeastEpsilon(double bound, Precision precision) =>
+        Math.Max(SmallestEpsilon, bound * (precision == Precision.Float64 ? Float64Resolution : Float32Resolution));
+
     internal static void CheckResolution(double bound, double epsilon, Precision precision)
     {
-        double smallest = Math.Max(
-            SmallestEpsilon,
-            bound * (precision == Precision.Float64 ? Float64Resolution : Float32Resolution)
-        );
+        double smallest = LeastEpsilon(bound, precision);
         if (epsilon < smallest)
         {
             throw new ArgumentException(

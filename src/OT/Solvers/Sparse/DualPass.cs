@@ -102,11 +102,10 @@ internal sealed class DualPass(SparseProblem problem, double gamma, double mu, I
         TensorPrimitives.Subtract(g, row, row);
         TensorPrimitives.Add(row, f[i], row);
         TensorPrimitives.Max(row, 0, row);
+        TensorPrimitives.Divide(row, gamma, row); // of the size of masses: squares of costs may leave the range of doubles
         if (_groups == 0)
         {
-            double squares = TensorPrimitives.Dot<double>(row, row);
-            TensorPrimitives.Multiply(row, 1 / gamma, row);
-            return squares / (2 * gamma);
+            return 0.5 * gamma * TensorPrimitives.Dot<double>(row, row);
         }
         double[] norms = new double[_groups];
         for (int j = 0; j < _m; j++)
@@ -115,9 +114,9 @@ internal sealed class DualPass(SparseProblem problem, double gamma, double mu, I
         foreach (ref double norm in norms.AsSpan())
         {
             norm = Math.Sqrt(norm);
-            double over = Math.Max(0, norm - (gamma * mu));
-            value += over * over / (2 * gamma);
-            norm = over == 0 ? 0 : over / (norm * gamma); // from here on what multiplies the group
+            double over = Math.Max(0, norm - mu);
+            value += 0.5 * gamma * over * over;
+            norm = over == 0 ? 0 : over / norm; // from here on what multiplies the group
         }
         for (int j = 0; j < _m; j++)
             row[j] *= norms[groups[j]];

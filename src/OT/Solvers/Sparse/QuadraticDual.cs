@@ -58,7 +58,10 @@ public sealed class QuadraticDual : ISolver<LinearProblem, TransportResult>
             );
         }
         if (start is not null)
+        {
+            Guard.Length(start.F.Length, problem.A.Count, nameof(start));
             Guard.Length(start.G.Length, problem.B.Count, nameof(start));
+        }
         if (problem.Regularizer is GroupLassoRegularizer lasso)
             Guard.Length(lasso.RowGroups.Length, problem.A.Count, nameof(lasso.RowGroups));
         return SolverResult.Timed(null, () => Run(problem, start, cancellation));

@@ -78,14 +78,14 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
         // One entry with all the mass would have this s: no larger one is possible.
         double bound = _strength * mass;
         Depth = Math.Min(bound, Slack * guess);
-        if (!(largest - Depth >= floor))
+        if (!(largest - Depth > floor))
             return false;
         Collect(values, largest, Depth);
         if (!Respond(mass) || (Top > Depth && Depth < bound))
         {
             // What was left out may be positive after all.
             Depth = bound;
-            if (!(largest - Depth >= floor))
+            if (!(largest - Depth > floor))
                 return false;
             Collect(values, largest, Depth);
             Respond(mass);
@@ -104,7 +104,8 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
         var cuts = new System.Numerics.Vector<double>(cut);
         for (; j <= values.Length - width; j += width)
         {
-            if (!System.Numerics.Vector.GreaterThanAny(new System.Numerics.Vector<double>(values[j..]), cuts))
+            // Or equal: next to prices so large that the top is lost in their rounding the cut is the largest value.
+            if (!System.Numerics.Vector.GreaterThanOrEqualAny(new System.Numerics.Vector<double>(values[j..]), cuts))
                 continue;
             for (int k = j; k < j + width; k++)
                 Keep(values[k], k);
@@ -140,18 +141,19 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
         }
         Top = top;
         int kept = 0;
-        double squares = 0;
+        double product = 0;
         for (int k = 0; k < Count; k++)
         {
             double s = top + _values[k];
             if (!(s > 0))
                 continue;
-            squares += s * s;
-            _values[kept] = s / _strength;
+            double p = s / _strength;
+            product += s * p; // squares of costs may leave the range of doubles
+            _values[kept] = p;
             _columns[kept++] = _columns[k];
         }
         Head = Count = kept;
-        Value = -squares / (2 * _strength);
+        Value = -0.5 * product;
         return true;
     }
 
@@ -261,16 +263,16 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
         Top = ((gamma * mass) - sum) / most;
         double next = Top + _values[most];
         IsTied = next > 0 && _values[most - 1] - _values[most] <= TieWidth * Top;
-        double squares = 0;
+        double product = 0;
         for (int k = 0; k < most; k++)
         {
             double s = Top + _values[k];
-            squares += s * s;
             _values[k] = s / gamma;
+            product += s * _values[k];
         }
         Level = 0;
         Head = Count = most;
-        Value = -squares / (2 * gamma);
+        Value = -0.5 * product;
     }
 
     /// <summary>σ positive: the top at which head and tail hold the mass, between the one without a limit and that of a single entry.</summary>
@@ -359,8 +361,8 @@ internal sealed class RowResponse(double gamma, double sigma, int most)
         for (int k = 0; k < split.Head; k++)
         {
             double s = top + _values[k];
-            value -= s * s / (2 * _strength);
             _values[k] = s / _strength;
+            value -= 0.5 * s * _values[k];
         }
         for (int k = split.Head; k < split.End; k++)
         {

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using OT.Geometries;
 using OT.Numerics;
 
@@ -17,6 +18,9 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
 
     /// <summary>Gains of so many times the rounding of the value are left to the error.</summary>
     const double BlindFactor = 1e4;
+
+    /// <summary>Columns without mass are lifted where their weights are such a share of the error.</summary>
+    const double WorthALift = 0.1;
 
     readonly double _mass = Summation.Sum(a);
     readonly double[] _direction = new double[b.Length];
@@ -82,6 +86,8 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
             if (_damping > MostDamping * (_terms.Sigma > 0 ? Math.Max(1, _terms.Gamma / _terms.Sigma) : 1))
                 return Ending.Stalled;
             Steps++;
+            if (Lift(cancellation))
+                continue;
             (double Slope, double Curvature) along = Direction(cancellation);
             Trial trial = Try(1, along, cancellation);
             // Kinks close by spoil a whole step more often than its direction.
@@ -135,6 +141,56 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
             : Trial.Better;
     }
 
+    /// <summary>
+    /// Columns without mass have no curvature, so that Newton's steps say nothing about how far they are: where much of the error is theirs they are raised to where their first row sends what they want, as a step in g alone would.
+    /// </summary>
+    /// <returns>Whether the value rose.</returns>
+    bool Lift(CancellationToken cancellation)
+    {
+        double missing = 0;
+        for (int j = 0; j < b.Length; j++)
+            missing += At.ColumnSums[j] == 0 ? b[j] : 0;
+        if (!(missing > WorthALift * At.Error))
+            return false;
+        Joining(_image, cancellation);
+        for (int j = 0; j < b.Length; j++)
+        {
+            double raised = _image[j] + (At.Strength * b[j]);
+            _next[j] = At.ColumnSums[j] == 0 && b[j] > 0 && raised > _g[j] && double.IsFinite(raised) ? raised : _g[j];
+        }
+        Centre(_next);
+        Passes += 2;
+        if (!_trial.Run(_next, _terms.Gamma, _terms.Sigma, _terms.Most, cancellation))
+            return false;
+        if (!(_trial.SemiDual.Value > At.SemiDual.Value) || !(_trial.Error < At.Error))
+            return false;
+        (_g, _next) = (_next, _g);
+        (At, _trial) = (_trial, At);
+        return true;
+    }
+
+    /// <summary>The g at which each column's first row begins to send: <c>min_i (C_ij − f_i)</c>.</summary>
+    void Joining(Span<double> least, CancellationToken cancellation)
+    {
+        least.Fill(double.PositiveInfinity);
+        double[] row = _direction;
+        for (int i = 0; i < a.Length && !cancellation.IsCancellationRequested; i++)
+        {
+            if (a[i] == 0)
+                continue;
+            if (geometry is SparseCost { Costs: var pairs })
+            {
+                ReadOnlySpan<int> columns = pairs.RowColumns(i);
+                for (int k = 0; k < columns.Length; k++)
+                    least[columns[k]] = Math.Min(least[columns[k]], pairs.RowValues(i)[k] - At.F[i]);
+                continue;
+            }
+            geometry.CostRow(i, row);
+            TensorPrimitives.Subtract(row, At.F[i], row);
+            TensorPrimitives.Min(least, row, least);
+        }
+    }
+
     /// <summary>Solves for a step d and gives <c>⟨F, d⟩</c> and <c>⟨d, H d⟩</c>.</summary>
     (double Slope, double Curvature) Direction(CancellationToken cancellation)
     {
@@ -163,7 +219,7 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
             _direction
         );
         Products += outcome.Iterations;
-        Centre();
+        Centre(_direction);
         At.Multiply(_direction, [], _image);
         double slope = 0,
             curvature = 0;
@@ -178,17 +234,17 @@ internal sealed class SemiDualAscent(Geometry geometry, double[] a, double[] b, 
     }
 
     /// <summary>A constant changes nothing but the size of the potentials, and with it their rounding: it is taken out.</summary>
-    void Centre()
+    void Centre(Span<double> x)
     {
         double sum = 0;
         int live = 0;
         for (int j = 0; j < b.Length; j++)
         {
-            sum += _direction[j];
+            sum += b[j] > 0 ? x[j] : 0;
             live += b[j] > 0 ? 1 : 0;
         }
         for (int j = 0; j < b.Length; j++)
-            _direction[j] -= b[j] > 0 ? sum / live : 0;
+            x[j] -= b[j] > 0 ? sum / live : 0;
     }
 }
 

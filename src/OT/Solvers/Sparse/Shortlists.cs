@@ -62,7 +62,7 @@ internal sealed class Shortlists(Geometry geometry)
     {
         columns = default;
         floor = _floors[i] + _risen;
-        floor += Rounding * Math.Abs(floor);
+        floor += Rounding * (Math.Abs(floor) + Math.Abs(_floors[i]) + Math.Abs(_risen));
         if (_columns[i] is not { } listed || _counts[i] == 0)
             return false;
         columns = listed.AsSpan(0, _counts[i]);

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using OT.Backends;
 using OT.Geometries;
 using OT.Numerics;
 using OT.Problems;
@@ -13,6 +14,9 @@ internal sealed class SparseProblem
 {
     /// <summary>Epsilon of the potentials at the start, in standard deviations of the cost.</summary>
     const double StartingEpsilon = 0.02;
+
+    /// <summary>Sinkhorn's kernel wants differences of costs well above the least normal number.</summary>
+    const double LeastDeviation = 1e-270;
 
     const double StartingError = 0.02;
     const int StartingIterations = 100;
@@ -88,19 +92,18 @@ internal sealed class SparseProblem
         }
         if (given is not null)
             return (given, null);
-        if (!(statistics.StandardDeviation > 0))
+        if (!(statistics.StandardDeviation > LeastDeviation) || !Sinkhorn.TakesMass(Mass) || !Sinkhorn.TakesMass(Problem.B.Mass))
             return (new double[B.Length], null);
+        // Differences of costs may be their rounding: the potentials are then as coarse as that.
+        double epsilon = Math.Max(
+            StartingEpsilon * statistics.StandardDeviation,
+            Sinkhorn.LeastEpsilon(Problem.Geometry.MagnitudeBound, Precision.Float64)
+        );
         using var backend = new Backends.ManagedBackend(threads);
         TransportResult soft = new Sinkhorn(
             new SinkhornOptions { Tolerance = StartingError, MaxIterations = StartingIterations },
             backend
-        ).Solve(
-            linear with
-            {
-                Regularizer = Regularizer.Entropy(Epsilon.RelativeToStandardDeviation(StartingEpsilon)),
-            },
-            cancellation
-        );
+        ).Solve(linear with { Regularizer = Regularizer.Entropy(Epsilon.Absolute(epsilon)) }, cancellation);
         return soft.Status switch
         {
             SolverStatus.Infeasible => (null, soft.Message),

@@ -17,8 +17,11 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
 
     const double Factor = 4;
 
-    /// <summary>How far γ is raised at most to begin with: beyond, plans hardly depend on the costs.</summary>
+    /// <summary>How far γ is raised at most to begin with.</summary>
     const double MostRaise = 1e12;
+
+    /// <summary>A stage with a larger γ is a longer way: it begins only where the error is less by such a factor.</summary>
+    const double WorthARaise = 0.9;
 
     /// <summary>Entries of the responses beyond which γ is not raised.</summary>
     const long MostEntries = 20_000_000;
@@ -33,6 +36,11 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
     const int PatientRounds = 20;
 
     const int MostRounds = 60;
+
+    /// <summary>By so much the error is asked to be less where it is small enough and the gap is not, down to such a share of the tolerance.</summary>
+    const double GapFactor = 64;
+
+    const double LeastShare = 1e-4;
 
     readonly Stopwatch _clock = Stopwatch.StartNew();
     readonly List<double> _errors = [];
@@ -69,13 +77,17 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
         if (!Enter(gamma))
             return Ending.Cancelled;
         (double stage, double error) = (gamma, At.Error);
+        // Beyond, every pair carries mass, and plans hardly depend on the costs.
+        CostStatistics costs = problem.Geometry.Statistics;
+        double full = (costs.Max - costs.Min) * problem.A.Length * problem.B.Length / problem.Mass;
+        double most = Math.Min(full, MostRaise * gamma);
         for (double tried = gamma * Factor; error > NearEnough * problem.Mass && At.Error < 2 * error; tried *= Factor)
         {
             if (!Enter(tried))
                 return Ending.Cancelled;
-            if (At.Error < error)
+            if (At.Error < WorthARaise * error)
                 (stage, error) = (tried, At.Error);
-            if (tried > MostRaise * gamma || At.Entries > MostEntries)
+            if (tried > most || At.Entries > MostEntries)
                 break;
         }
         if (!Enter(stage))
@@ -119,7 +131,14 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
                 if (!Enter(gamma, 0, most))
                     return Ending.Cancelled;
                 ending = Run(Wanted, ExactSteps);
-                if (ending == Ending.Cancelled || (ending == Ending.Converged && At.Tied.Count == 0))
+                // Heavy columns may meet the tolerance where light ones, at far prices, are still missed: the gap tells.
+                for (double error = Wanted; Solves(ending) && !isCertified(this); error /= GapFactor)
+                {
+                    if (error < Wanted * LeastShare)
+                        return Ending.Stalled;
+                    ending = Run(error / GapFactor, ExactSteps);
+                }
+                if (ending == Ending.Cancelled || Solves(ending))
                     return ending;
                 _ascent.Start(smooth);
                 if (!Enter(gamma, sigma, most, centre))
@@ -136,6 +155,8 @@ internal sealed class StagedAscent(SparseProblem problem, SolverOptions options,
         }
         return Ending.Stalled;
     }
+
+    bool Solves(Ending ending) => ending == Ending.Converged && At.Tied.Count == 0;
 
     /// <summary>
     /// Enters the next stage along the path: g is piecewise linear in γ, so that the line through the last two answers is right as long as the support stays what it is.

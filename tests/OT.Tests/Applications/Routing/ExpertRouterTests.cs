@@ -376,6 +376,60 @@ public class ExpertRouterTests
         }
     }
 
+    /// <summary>What prices have in common is worth nothing: where kinks throw it far, bounds would drown in its rounding.</summary>
+    [Fact]
+    public void Gaps_are_not_below_zero_but_for_rounding()
+    {
+        var random = new SeededRandom(11);
+        for (int trial = 0; trial < 3000; trial++)
+        {
+            (int tokens, int experts) = (2 + (trial % 2), 2 + (trial % 3));
+            float[] logits = Array.ConvertAll(new float[tokens * experts], _ => (float)random.NextNormal());
+            double gamma = Math.Pow(10, (3 * random.NextDouble()) - 2);
+            using var router = new ExpertRouter(
+                new RouterOptions
+                {
+                    Similarity = RoutingSimilarity.Logits,
+                    CapacityFactor = 1.25,
+                    Gamma = gamma,
+                    Threads = 1,
+                }
+            );
+            double gap = router.Route(logits, tokens, experts).Summaries[0].Gap;
+            double scale = gamma + logits.Max(MathF.Abs);
+            Assert.True(gap > -1e-6 * scale, $"trial {trial}: the gap is {gap}, γ {gamma}");
+        }
+    }
+
+    /// <summary>Gates and masses of equal experts, far from zero and with a γ that floats and doubles lose beside the logits.</summary>
+    [Theory]
+    [InlineData(0f, 1)]
+    [InlineData(-1e8f, 1)]
+    [InlineData(3e30f, 1e-3)]
+    [InlineData(7f, 1e-20)]
+    public void Weights_do_not_depend_on_the_size_of_logits(float logit, double gamma)
+    {
+        foreach (CombineWeights weights in Enum.GetValues<CombineWeights>())
+        {
+            using var router = new ExpertRouter(
+                new RouterOptions
+                {
+                    Similarity = RoutingSimilarity.Logits,
+                    Weights = weights,
+                    Gamma = gamma,
+                    Capacities = [1, 1],
+                }
+            );
+            float[] logits = [logit, logit, logit, logit];
+            RoutingResult result = router.Route(logits, 2, 2);
+            for (int token = 0; token < 2; token++)
+            {
+                float weight = Assert.Single(result.WeightsOfToken(0, token).ToArray());
+                Approx.Equal(weights == CombineWeights.Gates ? 0.5 : 1, weight, 1e-6, "weight"); // a few roundings of floats
+            }
+        }
+    }
+
     [Fact]
     public void Bad_input_is_refused_by_name()
     {

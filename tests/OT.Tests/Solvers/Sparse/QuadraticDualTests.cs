@@ -158,6 +158,127 @@ public class QuadraticDualTests
             }
         );
 
+    /// <summary>Powers of two change no digit, however far they move costs and γ.</summary>
+    [Theory]
+    [InlineData(450)]
+    [InlineData(-450)]
+    [InlineData(520)]
+    public void Costs_of_any_size_have_the_same_plan(int exponent)
+    {
+        double factor = Math.ScaleB(1, exponent);
+        var random = new SeededRandom(7);
+        double[] costs = [.. Enumerable.Range(0, 6 * 9).Select(_ => random.NextDouble())];
+        TransportResult Solve(double scale) =>
+            s_solver.Solve(
+                new LinearProblem(
+                    new CostMatrix(6, 9, Array.ConvertAll(costs, c => scale * c)),
+                    Measure.Uniform(6),
+                    Measure.Uniform(9)
+                )
+                {
+                    Regularizer = Regularizer.Quadratic(2 * scale),
+                }
+            );
+        TransportResult plain = Solve(1),
+            scaled = Solve(factor);
+        Assert.True(scaled.Converged, scaled.Message);
+        Approx.AtMost(Approx.PlanDistance(plain.Plan, scaled.Plan), 1e-9, "distance of the plans");
+        Approx.AtMost(scaled.Certify().Gap!.Value / factor, 1e-9, "gap");
+    }
+
+    /// <summary>Costs whose differences are near their rounding are no error: Sinkhorn, which gives the start, would refuse the epsilon of their spread.</summary>
+    [Fact]
+    public void Costs_far_from_zero_are_solved()
+    {
+        double[] costs = [.. Enumerable.Range(0, 5 * 7).Select(k => 1e6 + (1e-8 * (k * k % 11)))];
+        TransportResult result = new QuadraticDual().Solve(
+            new LinearProblem(new CostMatrix(5, 7, costs), Measure.Uniform(5), Measure.Uniform(7))
+            {
+                Regularizer = Regularizer.Quadratic(1),
+            }
+        );
+        Assert.True(result.Converged, result.Message);
+        Approx.AtMost(result.Certify().Gap!.Value, 1e-13 * result.Value, "gap");
+    }
+
+    /// <summary>Potentials of another problem may be of any size: a start far off costs steps, not the answer.</summary>
+    [Theory]
+    [InlineData(1e8)]
+    [InlineData(-1e12)]
+    [InlineData(1e30)]
+    public void A_start_far_off_is_left(double size)
+    {
+        var random = new SeededRandom(5);
+        LinearProblem problem = new TransportCase(6, 8, 3, CaseKind.Plain).Exact() with
+        {
+            Regularizer = Regularizer.Quadratic(0.3),
+        };
+        double[] Far(int length) => Array.ConvertAll(new double[length], _ => size * random.NextNormal());
+        TransportResult result = new QuadraticDual().Solve(problem, new Potentials(Far(6), Far(8)));
+        Assert.True(result.Converged, result.Message);
+        Approx.AtMost(Approx.PlanDistance(s_solver.Solve(problem).Plan, result.Plan), 1e-6, "distance of the plans");
+    }
+
+    /// <summary>A column of little weight has no mass for long, and no curvature to find its price by.</summary>
+    [Fact]
+    public void Weights_of_many_sizes_are_solved()
+    {
+        var random = new SeededRandom(3);
+        const int n = 150;
+        double[] x = new double[n],
+            y = new double[n],
+            a = new double[n],
+            b = new double[n];
+        for (int i = 0; i < n; i++)
+        {
+            (x[i], y[i]) = (random.NextNormal(), 0.5 + random.NextNormal());
+            (a[i], b[i]) = (Math.Pow(random.NextDouble(), 6), Math.Pow(random.NextDouble(), 6));
+        }
+        var costs = new double[n * n];
+        for (int k = 0; k < costs.Length; k++)
+            costs[k] = Math.Pow(x[k / n] - y[k % n], 2);
+        double mass = a.Sum(),
+            ratio = mass / b.Sum();
+        var problem = new LinearProblem(
+            new CostMatrix(n, n, costs),
+            Measure.Of(a),
+            Measure.Of(Array.ConvertAll(b, w => w * ratio))
+        );
+        foreach (double gamma in new[] { 0.1, 10, 1000 })
+        {
+            TransportResult result = new QuadraticDual(new QuadraticOptions { MaxIterations = 300 }).Solve(
+                problem with
+                {
+                    Regularizer = Regularizer.Quadratic(gamma),
+                }
+            );
+            Assert.True(result.Converged, $"{gamma}: {result.Status} {result.Message} {result.MarginalError}");
+            Approx.AtMost(result.Certify().Gap!.Value, 1e-5 * Math.Abs(result.Value), "gap");
+        }
+    }
+
+    /// <summary>Where γ is lost in the rounding of the costs, and where squares of costs leave the range of doubles, bounds stay on their sides and close.</summary>
+    [Theory]
+    [InlineData(1, 1e-15)]
+    [InlineData(1e10, 1e-12)]
+    [InlineData(1e-150, 1e-162)]
+    [InlineData(1e150, 1)]
+    public void Bounds_enclose_a_plan_that_is_given_by_its_marginals(double cost, double gamma)
+    {
+        double[] weights = [0.1, 0.3, 0.05, 0.55];
+        double[] costs = [0.3 * cost, 1.7 * cost, 0.9 * cost, 1.1 * cost];
+        var problem = new LinearProblem(new CostMatrix(4, 1, costs), Measure.Of(weights), Measure.Of([1.0]))
+        {
+            Regularizer = Regularizer.Quadratic(gamma),
+        };
+        Certificate certificate = new QuadraticDual().Solve(problem).Certify();
+        double value = 0;
+        for (int i = 0; i < weights.Length; i++)
+            value += (weights[i] * costs[i]) + (0.5 * gamma * weights[i] * weights[i]);
+        Assert.InRange(certificate.DualValue!.Value, value * (1 - 1e-13), value * (1 + 1e-15));
+        Assert.InRange(certificate.PrimalValue, value * (1 - 1e-15), value * (1 + 1e-13));
+    }
+
     /// <summary>⟨C, P⟩ grows with γ from the exact cost, ‖P‖ falls, and the excess is bounded.</summary>
     [Fact]
     public void Between_the_exact_plan_and_the_flattest() =>
@@ -334,6 +455,13 @@ public class QuadraticDualTests
             new QuadraticDual().Solve(exact with { Regularizer = Regularizer.GroupLasso(1, 1, [0, 1]) })
         );
         Assert.Throws<ArgumentOutOfRangeException>(() => new QuadraticDual(new QuadraticOptions { Threads = 0 }));
+        LinearProblem quadratic = exact with { Regularizer = Regularizer.Quadratic(1) };
+        Assert.Throws<ArgumentException>(() =>
+            new QuadraticDual().Solve(quadratic, new Potentials(new double[2], new double[4]))
+        );
+        Assert.Throws<ArgumentException>(() =>
+            new QuadraticDual().Solve(quadratic, new Potentials(new double[3], new double[5]))
+        );
         LinearProblem unequal = new(exact.Geometry, exact.A, exact.B.Scale(2)) { Regularizer = Regularizer.Quadratic(1) };
         TransportResult infeasible = new QuadraticDual().Solve(unequal);
         Assert.Equal(SolverStatus.Infeasible, infeasible.Status);

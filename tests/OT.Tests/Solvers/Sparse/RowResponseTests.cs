@@ -112,6 +112,20 @@ public class RowResponseTests
         }
     }
 
+    /// <summary>Beside prices whose rounding hides γ a, the largest value still takes the whole mass.</summary>
+    [Fact]
+    public void A_light_row_keeps_its_mass_beside_large_prices()
+    {
+        var random = new SeededRandom(4);
+        for (int length = 1; length < 40; length++)
+        {
+            double[] values = Array.ConvertAll(Values(random, length, ties: false), v => 1e6 * v);
+            var response = new RowResponse(1e-6, 0, int.MaxValue);
+            Assert.True(response.Solve(values, 1e-9, double.PositiveInfinity, double.NegativeInfinity));
+            Assert.Equal(1e-9, Dense(response, length).Sum());
+        }
+    }
+
     /// <summary>H is the derivative of the column sums.</summary>
     [Theory]
     [InlineData(0, int.MaxValue)]
