@@ -63,6 +63,19 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(text, array); // the same bits: rows lie with the same ranks, however they were read
     }
 
+    [Theory]
+    [InlineData("solve a.csv b.csv --cost-matrix c.npy")]
+    [InlineData("solve x.csv y.csv")]
+    public void RanksHaveADeviceEach(string words)
+    {
+        Gpu.OpenCl.Open().Dispose(); // or skip
+        words = $"{words} --epsilon 0.1 --tolerance 1e-9 --json";
+        JsonElement shared = Report(Ot(2, $"{words} --backend mpi:opencl"));
+        Assert.StartsWith("2 ranks, each opencl", shared.GetProperty("backend").GetString(), StringComparison.Ordinal);
+        double alone = Report(Ot(1, words)).GetProperty("value").GetDouble();
+        Assert.Equal(alone, shared.GetProperty("value").GetDouble(), 1e-9);
+    }
+
     [Fact]
     public void RanksShareThePairsOfAMatrixAndResumeThem()
     {
