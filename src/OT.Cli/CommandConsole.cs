@@ -44,6 +44,24 @@ sealed class CommandConsole(
 
     public TableReader OpenReader() => new(standardInput, cancellation, ranks?.Ranks);
 
+    /// <summary>Makes what only the process that writes looks at; what that one refuses is refused by all. Collective.</summary>
+    public T Settled<T>(Func<T> make)
+    {
+        if (ranks is null)
+            return make();
+        T made = default!;
+        string? failure = null;
+        try
+        {
+            made = make();
+        }
+        catch (InputException refused)
+        {
+            failure = refused.Message;
+        }
+        return ranks.Ranks.FirstFailure(failure) is { } first ? throw new InputException(first) : made;
+    }
+
     /// <summary>Claims the output; false when the run has been abandoned.</summary>
     public bool TryClaimOutput() => Interlocked.Exchange(ref _claimed, 1) == 0;
 

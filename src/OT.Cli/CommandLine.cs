@@ -34,17 +34,12 @@ static class CommandLine
         // A file may be called @points.csv: no response files.
         ParseResult parse = Root(console)
             .Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
-        if (parse.Errors.Count > 0)
+        string? problem = ProblemOf(parse);
+        if (ranks is not null)
+            problem = ranks.Ranks.FirstFailure(problem) ?? ranks.Difference(AskedFor(parse));
+        if (problem is not null)
         {
-            string problem =
-                parse.UnmatchedTokens.Count > 0 ? $"'{parse.UnmatchedTokens[0]}' is not known here." : parse.Errors[0].Message;
-            error.WriteLine(
-                $"ot: {OneLine(problem)} See 'ot {parse.CommandResult.Command.Name} --help'.".Replace(
-                    "'ot ot ",
-                    "'ot ",
-                    StringComparison.Ordinal
-                )
-            );
+            error.WriteLine($"ot: {problem}");
             return BadInput;
         }
         return parse.Invoke(
@@ -55,6 +50,27 @@ static class CommandLine
                 EnableDefaultExceptionHandler = false,
             }
         );
+    }
+
+    /// <summary>What is wrong with the words, or null.</summary>
+    static string? ProblemOf(ParseResult parse)
+    {
+        if (parse.Errors.Count == 0)
+            return null;
+        string problem =
+            parse.UnmatchedTokens.Count > 0 ? $"'{parse.UnmatchedTokens[0]}' is not known here." : parse.Errors[0].Message;
+        return $"{OneLine(problem)} See 'ot {parse.CommandResult.Command.Name} --help'.".Replace(
+            "'ot ot ",
+            "'ot ",
+            StringComparison.Ordinal
+        );
+    }
+
+    /// <summary>The command, or what stands in its place: the help or the version.</summary>
+    static string AskedFor(ParseResult parse)
+    {
+        Command command = parse.CommandResult.Command;
+        return parse.Action == command.Action ? $"ot {command.Name}" : "the help or the version";
     }
 
     static Command Root(CommandConsole console)

@@ -15,7 +15,7 @@ sealed class DivergenceCommand(TransportArguments arguments, ParseResult parse, 
     public int Run()
     {
         bool json = parse.GetValue(arguments.Json);
-        var outputs = new Outputs(arguments, parse, console.Writes);
+        Outputs outputs = console.Settled(() => new Outputs(arguments, parse, console.Writes));
         ProblemInput input = new ProblemInput(arguments, parse, console.OpenReader()).ReadFiles();
         Precision precision = TransportArguments.ParsePrecision(parse.GetValue(arguments.Precision) ?? "double");
         using IBackend backend = Backends.Open(arguments, parse, console.Ranks?.Ranks);

@@ -75,6 +75,10 @@ sealed class PairwiseArguments
     );
     public readonly Option<bool> Merge = new("--merge") { Description = "Joins journals, given as FILE, into --output." };
 
+    public PairwiseArguments() =>
+        Shared.Backend.Description =
+            "Where entropic pairs run: a name that 'ot backends' lists, neither auto nor mpi; managed code, many pairs at a time, when left out.";
+
     public Command Command() =>
         new("pairwise", "The matrix of distances between many measures; a run that was interrupted can be resumed.")
         {

@@ -21,8 +21,12 @@ sealed class PairwiseCommand(PairwiseArguments arguments, ParseResult parse, Com
     {
         string output =
             parse.GetValue(arguments.Output) ?? throw new InputException("--output is missing: where does the matrix go?");
-        if (console.Writes)
-            Outputs.Check(output, "--output", "a matrix of distances is .csv, .npy or .npz", ".csv", ".npy", ".npz");
+        console.Settled(() =>
+        {
+            if (console.Writes)
+                Outputs.Check(output, "--output", "a matrix of distances is .csv, .npy or .npz", ".csv", ".npy", ".npz");
+            return output;
+        });
         if (parse.GetValue(arguments.Merge))
             return Merge(output);
         (int Part, int Parts)? part = Part();

@@ -66,6 +66,20 @@ sealed record RankConsole(MpiCommunicator Ranks, TextWriter Error, bool Writes)
     /// <summary>The exit code of a run that was left in the middle; never shown.</summary>
     public const int Abandoned = -1;
 
+    /// <summary>In what the first rank that differs from rank 0 does so, or null: ranks that run different commands would wait for each other without end. Collective.</summary>
+    public string? Difference(string asked)
+    {
+        char[] all = Ranks.Gather<char>(asked, out long[] counts);
+        string first = new(all, 0, (int)counts[0]);
+        for (int r = 0, at = 0; r < Ranks.Size; at += (int)counts[r++])
+        {
+            string own = new(all, at, (int)counts[r]);
+            if (!string.Equals(own, first, StringComparison.Ordinal))
+                return $"rank {r} runs {own}, rank 0 {first}: all ranks must run the same.";
+        }
+        return null;
+    }
+
     /// <summary>Which ranks of this machine ended before their time, in a line; null where none did. The launcher then tells the others to end, as an interrupt does.</summary>
     public string? Loss()
     {

@@ -45,7 +45,7 @@ sealed class SolveCommand(TransportArguments arguments, ParseResult parse, Comma
         if (!isDistance && parse.GetValue(arguments.Method) is "sum-of-norms")
             return new SumOfNormsCommand(arguments, parse, console).Run();
         (string asked, bool entropic) = Method();
-        var outputs = new Outputs(arguments, parse, console.Writes);
+        Outputs outputs = console.Settled(() => new Outputs(arguments, parse, console.Writes));
         console.OnAbandon = output =>
         {
             WriteState(outputs);

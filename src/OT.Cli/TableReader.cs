@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using OT.Accelerators.Mpi;
 using OT.IO;
 
@@ -46,7 +48,8 @@ sealed class TableReader(Func<Stream> standardInput, CancellationToken cancellat
     {
         Table? own = null;
         string? failure = null;
-        long lines = 0;
+        long lines = 0,
+            digest = 0;
         Kind kind = default;
         void Try(Action read)
         {
@@ -72,10 +75,15 @@ sealed class TableReader(Func<Stream> standardInput, CancellationToken cancellat
             if (path is "-")
                 standardInput().Dispose(); // says why not
             kind = KindOf(path);
+            digest = DigestOf(FileOf(path).File);
             if (kind == Kind.Text)
                 lines = CsvReader.CountLines(path, ranks!.Rank, ranks.Size, cancellation);
         });
-        long[] before = ranks!.Gather<long>([lines]);
+        long[] before = ranks!.Gather<long>([lines]),
+            digests = ranks.Gather<long>([digest]);
+        // Parts of different files would make a whole that nobody gave.
+        if (Array.FindIndex(digests, other => other != digests[0]) is > 0 and var odd)
+            throw new InputException($"{path}: is another file on rank {odd} than on rank 0: all must read the same one.");
         Try(() =>
         {
             if (kind == Kind.Text)
@@ -97,6 +105,25 @@ sealed class TableReader(Func<Stream> standardInput, CancellationToken cancellat
             }
         });
         return own;
+    }
+
+    /// <summary>A digest of the length and of sixteen pieces of a file; small files are looked at whole.</summary>
+    static long DigestOf(string path)
+    {
+        const int pieces = 16,
+            pieceLength = 4096;
+        using FileStream file = Open(path);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Span<byte> bytes = stackalloc byte[pieceLength];
+        BinaryPrimitives.WriteInt64LittleEndian(bytes, file.Length);
+        hash.AppendData(bytes[..sizeof(long)]);
+        long last = Math.Max(file.Length - pieceLength, 0);
+        for (int k = 0; k < pieces; k++)
+        {
+            file.Position = last * k / (pieces - 1);
+            hash.AppendData(bytes[..file.ReadAtLeast(bytes, pieceLength, throwOnEndOfStream: false)]);
+        }
+        return BinaryPrimitives.ReadInt64LittleEndian(hash.GetHashAndReset());
     }
 
     Table Gathered(string path, Table? own)
@@ -138,7 +165,7 @@ sealed class TableReader(Func<Stream> standardInput, CancellationToken cancellat
 
     static Kind KindOf(string path)
     {
-        if (path.LastIndexOf(ArchiveMember, StringComparison.Ordinal) > 0)
+        if (FileOf(path).Member is not null)
             return Kind.Archive;
         using FileStream stream = Open(path);
         if (!stream.CanSeek)
@@ -154,17 +181,17 @@ sealed class TableReader(Func<Stream> standardInput, CancellationToken cancellat
     {
         if (path is "-")
             return ReadInput();
-        string? member = null;
-        string file = path;
-        if (path.LastIndexOf(ArchiveMember, StringComparison.Ordinal) is var at and > 0)
-        {
-            file = path[..(at + ArchiveMember.Length - 1)];
-            member = path[(at + ArchiveMember.Length)..];
-        }
+        (string file, string? member) = FileOf(path);
         using FileStream opened = Open(file);
         using Stream stream = opened.CanSeek ? opened : Copied(opened);
         return ReadContent(stream, file, path, member);
     }
+
+    /// <summary>The two halves of <c>file.npz:member</c>.</summary>
+    static (string File, string? Member) FileOf(string path) =>
+        path.LastIndexOf(ArchiveMember, StringComparison.Ordinal) is var at and > 0
+            ? (path[..(at + ArchiveMember.Length - 1)], path[(at + ArchiveMember.Length)..])
+            : (path, null);
 
     /// <summary>Opens a file for reading, with a message that names it as the user did.</summary>
     public static FileStream Open(string path)

@@ -72,7 +72,12 @@ public sealed class DistributedBackend : IBackend
             m = geometry.Columns,
             most = (n + _ranks.Size - 1) / _ranks.Size;
         long pairs = (long)most * m;
-        Geometry block = geometry is PointCloud cloud ? Block(cloud, 0, most) : new RowBlock(geometry, 0, most);
+        Geometry block = geometry switch
+        {
+            PointCloud cloud => Block(cloud, 0, most),
+            ShardedCosts sharded => sharded.Block,
+            _ => new RowBlock(geometry, 0, most),
+        };
         long stored = geometry switch
         {
             CostMatrix matrix => pairs * (matrix.IsSingle ? sizeof(float) : sizeof(double)),

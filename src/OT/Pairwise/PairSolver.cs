@@ -61,6 +61,7 @@ sealed class PairSolver
     /// <param name="row">Index of the first measure.</param>
     /// <param name="column">Index of the second.</param>
     /// <param name="own">The back end of this thread, for what the small engine does not take.</param>
+    /// <exception cref="BackendException">The back end asked for failed: what it could not do is no answer, and no entry.</exception>
     public PairwiseEntry? Solve(int row, int column, IBackend own)
     {
         Measure a = _problem.Rows[row],
@@ -82,7 +83,7 @@ sealed class PairSolver
                 ? null
                 : new PairwiseEntry(row, column, value, status, error);
         }
-        catch (Exception refused) when (refused is ArgumentException or NotSupportedException or BackendException)
+        catch (Exception refused) when (refused is ArgumentException or NotSupportedException)
         {
             Note(row, column, refused);
             return new(row, column, double.NaN, SolverStatus.NumericalFailure, double.NaN);
@@ -106,7 +107,7 @@ sealed class PairSolver
             double dual = result.Potentials is null ? double.NaN : EntropicDual.Value(result, backend, _stop);
             return new(dual, result.Status, result.MarginalError);
         }
-        catch (Exception refused) when (refused is ArgumentException or NotSupportedException or BackendException)
+        catch (Exception refused) when (refused is ArgumentException or NotSupportedException)
         {
             Note(number, number, refused);
             return new(double.NaN, SolverStatus.NumericalFailure, double.NaN);

@@ -43,6 +43,7 @@ public sealed class PairwiseDistances : ISolver<PairwiseProblem, PairwiseResult>
     /// <param name="problem">What is asked.</param>
     /// <param name="known">Entries of the same problem, taken as they are; see <see cref="PairwiseJournal.Entries"/>.</param>
     /// <param name="cancellation">Ends the run: entries computed until then are kept, the others are missing.</param>
+    /// <exception cref="BackendException">The back end failed, has no kernels for the costs or not the memory: entries finished before were handed to <see cref="PairwiseOptions.Finished"/>.</exception>
     /// <exception cref="ArgumentException">A known entry lies outside the matrix, ε cannot be resolved, or an exact pair would not fit in memory.</exception>
     public PairwiseResult Solve(
         PairwiseProblem problem,

@@ -30,6 +30,21 @@ public sealed class OpenClBackendTests
     }
 
     [Fact]
+    public void What_was_disposed_says_so()
+    {
+        OpenClBackend backend = OpenCl.Open();
+        var geometry = new CostMatrix(2, 2, [1.0, 2, 3, 4]);
+        ICostOperator op = backend.Bind(geometry);
+        backend.Dispose();
+        // Drivers end the process when they are given a handle that was released.
+        Assert.Throws<ObjectDisposedException>(() => backend.Bind(geometry));
+        Assert.Throws<ObjectDisposedException>(() => op.SoftMinRows(new double[2], new double[2], 1, new double[2]));
+        op.Dispose();
+        Assert.Equal(0, backend.AllocatedBytes);
+        backend.Dispose();
+    }
+
+    [Fact]
     public void A_device_that_is_not_there_is_refused_with_those_that_are()
     {
         using OpenClBackend backend = OpenCl.Open();

@@ -63,6 +63,19 @@ public sealed class CommandTests : IDisposable
         Assert.Equal(text, array); // the same bits: rows lie with the same ranks, however they were read
     }
 
+    [Theory]
+    [InlineData("solve a.csv b.csv --cost-matrix c.npy")]
+    [InlineData("solve x.csv y.csv")]
+    public void RanksHaveADeviceEach(string words)
+    {
+        Gpu.OpenCl.Open().Dispose(); // or skip
+        words = $"{words} --epsilon 0.1 --tolerance 1e-9 --json";
+        JsonElement shared = Report(Ot(2, $"{words} --backend mpi:opencl"));
+        Assert.StartsWith("2 ranks, each opencl", shared.GetProperty("backend").GetString(), StringComparison.Ordinal);
+        double alone = Report(Ot(1, words)).GetProperty("value").GetDouble();
+        Assert.Equal(alone, shared.GetProperty("value").GetDouble(), 1e-9);
+    }
+
     [Fact]
     public void RanksShareThePairsOfAMatrixAndResumeThem()
     {
@@ -139,6 +152,34 @@ public sealed class CommandTests : IDisposable
         File.WriteAllText(_folder.File("few.csv"), "1,2\n3,4\n");
         File.WriteAllLines(_folder.File("bad.csv"), ["a,b", .. Enumerable.Range(0, 60).Select(i => i == 40 ? "1,zwei" : "1,2")]);
         MpiJob job = Ot(3, words);
+        Assert.Equal(2, job.Code);
+        string line = Assert.Single(job.Error.Split('\n'), line => line.StartsWith("ot: ", StringComparison.Ordinal));
+        Assert.Contains(message, line, StringComparison.Ordinal);
+    }
+
+    MpiJob OtWithAnotherLast(string words, string lastWords) =>
+        MpiJob.StartProgram(3, "OT.Cli.dll", words, _folder.Path, lastWords: lastWords);
+
+    [Fact]
+    public void ACopyOfAFileIsTheSameFile()
+    {
+        File.Copy(_folder.File("x.csv"), _folder.File("copy.csv"));
+        Report(OtWithAnotherLast("solve x.csv y.csv --epsilon 1 --json", "solve copy.csv y.csv --epsilon 1"));
+    }
+
+    [Theory]
+    [InlineData("solve x.csv y.csv --epsilon 1 --bogus", "ot: rank 2: '--bogus' is not known here.")]
+    [InlineData("solve --help", "ot: rank 2 runs the help or the version, rank 0 ot solve: all ranks must run the same.")]
+    [InlineData("divergence x.csv y.csv --epsilon 1", "ot: rank 2 runs ot divergence, rank 0 ot solve")]
+    [InlineData("solve longer.csv y.csv --epsilon 1", "is another file on rank 2 than on rank 0")]
+    [InlineData("solve other.csv y.csv --epsilon 1", "is another file on rank 2 than on rank 0")]
+    public void WhatOneRankIsAskedForOtherwiseIsRefused(string lastWords, string message)
+    {
+        string points = File.ReadAllText(_folder.File("x.csv"));
+        File.WriteAllText(_folder.File("longer.csv"), $"{points}1,2\n");
+        int at = points.IndexOf(',', points.Length / 3) - 1;
+        File.WriteAllText(_folder.File("other.csv"), $"{points[..at]}{(points[at] == '7' ? '8' : '7')}{points[(at + 1)..]}");
+        MpiJob job = OtWithAnotherLast("solve x.csv y.csv --epsilon 1", lastWords);
         Assert.Equal(2, job.Code);
         string line = Assert.Single(job.Error.Split('\n'), line => line.StartsWith("ot: ", StringComparison.Ordinal));
         Assert.Contains(message, line, StringComparison.Ordinal);

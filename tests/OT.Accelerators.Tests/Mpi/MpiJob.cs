@@ -57,7 +57,15 @@ sealed class MpiJob
     /// <param name="words">Its command line.</param>
     /// <param name="folder">Where it runs.</param>
     /// <param name="lastLives">Seconds after which the last rank is killed; null to let it live.</param>
-    public static MpiJob StartProgram(int ranks, string program, string words, string folder, int? lastLives = null)
+    /// <param name="lastWords">The command line of the last rank, where it is another.</param>
+    public static MpiJob StartProgram(
+        int ranks,
+        string program,
+        string words,
+        string folder,
+        int? lastLives = null,
+        string? lastWords = null
+    )
     {
         Require();
         string host = Path.Combine(AppContext.BaseDirectory, program);
@@ -70,9 +78,11 @@ sealed class MpiJob
             WorkingDirectory = folder,
         };
         string[] command = ["dotnet", host, .. words.Split(' ')],
-            all = lastLives is { } seconds
-                ? [.. Launch(ranks - 1), .. command, ":", "-n", "1", "timeout", "-s", "KILL", $"{seconds}", .. command]
-                : [.. Launch(ranks), .. command];
+            last = ["dotnet", host, .. (lastWords ?? words).Split(' ')],
+            killed = lastLives is { } seconds ? ["timeout", "-s", "KILL", $"{seconds}"] : [],
+            all = lastLives is null && lastWords is null
+                ? [.. Launch(ranks), .. command]
+                : [.. Launch(ranks - 1), .. command, ":", "-n", "1", .. killed, .. last];
         foreach (string word in all)
             start.ArgumentList.Add(word);
         start.Environment["TERM"] = "xterm"; // mpirun hands out a terminal, which nothing is to greet

@@ -1,5 +1,6 @@
 using System.Text;
 using OT.Backends;
+using OT.Geometries;
 using OT.Numerics;
 using OT.Pairwise;
 using OT.Results;
@@ -43,6 +44,27 @@ public sealed class PairwiseJournalTests : IDisposable
             Assert.Equal(whole.Length, new FileInfo(Journal).Length);
         }
         Assert.Equal(0, Run(problem, Journal).Iterations);
+    }
+
+    [Fact]
+    public void What_a_back_end_could_not_do_is_no_entry()
+    {
+        static Measure Points(int count) =>
+            Measure.Uniform(new Matrix(count, 1, [.. Enumerable.Range(0, count).Select(k => k / 7.0)]));
+        PairwiseProblem problem = PairwiseProblem.OfClouds(PairwiseQuantity.EntropicValue(), [Points(3), Points(4), Points(300)]);
+        using var wide = new ManagedBackend(1);
+        Measure large = problem.Rows[^1];
+        long needed = wide.EstimateBytes(new PointCloud(large.Points!, large.Points!), Precision.Float64);
+        using (var narrow = new ManagedBackend(1, memoryLimit: needed - 1))
+        using (var journal = PairwiseJournal.Create(Journal, problem, backend: narrow))
+        {
+            var distances = new PairwiseDistances(new() { Finished = journal.Add }, narrow);
+            Assert.Throws<BackendException>(() => distances.Solve(problem));
+            Assert.NotEmpty(journal.Entries);
+            Assert.All(journal.Entries, entry => Assert.Equal(SolverStatus.Converged, entry.Status));
+        }
+        using var resumed = PairwiseJournal.Resume(Journal, problem, backend: wide);
+        Assert.True(new PairwiseDistances(backend: wide).Solve(problem, resumed.Entries).Converged);
     }
 
     [Fact]

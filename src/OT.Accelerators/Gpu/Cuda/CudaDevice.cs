@@ -431,6 +431,7 @@ sealed unsafe class CudaDevice : IGpuDevice
 
         public Scope(CudaDevice device)
         {
+            ObjectDisposedException.ThrowIf(device._disposed != 0, typeof(CudaBackend));
             _driver = device._driver;
             _driver.Check(_driver.ContextPush(device._context), "enter the device's context");
         }

@@ -18,7 +18,8 @@ sealed class OpenClHandle : SafeHandle
     public override bool IsInvalid => handle == 0;
 
     /// <summary>The handle itself, for a call during which this object lives.</summary>
-    public nint Value => handle;
+    /// <exception cref="ObjectDisposedException">It was released: drivers end the process when they are given such a handle.</exception>
+    public nint Value => IsClosed ? throw new ObjectDisposedException(nameof(OpenClBackend)) : handle;
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => _release(handle) == LibOpenCl.Success;

@@ -32,6 +32,17 @@ public sealed class CudaDeviceTests
     }
 
     [Fact]
+    public void What_was_disposed_says_so()
+    {
+        CudaDevice device = FakeCuda.Device();
+        device.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => device.Allocate(8));
+        Assert.Throws<ObjectDisposedException>(() => device.Kernel(s_vectors, "make_bias"));
+        device.Dispose();
+        FakeCuda.AssertNothingIsLeft();
+    }
+
+    [Fact]
     public void A_driver_that_is_too_old_is_told_with_both_versions()
     {
         BackendException e = Assert.Throws<BackendException>(() => FakeCuda.Driver(version: 10020));
