@@ -31,7 +31,6 @@ internal abstract class FusionRun : IDisposable
     readonly ImmutableArray<double>.Builder _errors = ImmutableArray.CreateBuilder<double>();
     readonly Stack<double[]> _spare = new();
     Potentials? _lastExact;
-    double _mendedAt = double.PositiveInfinity;
 
     protected FusionRun(FusedProblem problem, SumOfNormsOptions options, CancellationToken cancellation)
     {
@@ -60,6 +59,9 @@ internal abstract class FusionRun : IDisposable
     protected double[] Changed { get; }
 
     protected int Iterations { get; set; }
+
+    /// <summary>The gap at which plan and bound were mended last; not before it is less by some are they mended again.</summary>
+    protected double MendedAt { get; set; } = double.PositiveInfinity;
 
     /// <summary>The gap at the last look, in the scaled units, before any polish.</summary>
     protected double LastDifference { get; private set; }
@@ -154,9 +156,9 @@ internal abstract class FusionRun : IDisposable
         // Near the end a bound from these potentials, and rows that are all but equal, are the worse part of the gap; they are mended a few times only.
         const double near = 5,
             again = 0.7;
-        if (gap > wanted && gap < near * wanted && gap < again * _mendedAt)
+        if (gap > wanted && gap < near * wanted && gap < again * MendedAt)
         {
-            _mendedAt = gap;
+            MendedAt = gap;
             double polished = Math.Min(value, Objective(Polish(plan)));
             gap = polished - lower > 0.9 * wanted ? polished - Math.Max(lower, ExactBound(g)) : polished - lower;
         }

@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using OT.Results;
 
 namespace OT.Solvers.Classes;
@@ -118,6 +120,7 @@ internal sealed class PrimalDualRun : FusionRun
                 if (close && missed > Tightest)
                 {
                     PrimalStep(0);
+                    MendedAt = double.PositiveInfinity; // the plan is another one
                     close = Look();
                 }
             }
@@ -189,34 +192,68 @@ internal sealed class PrimalDualRun : FusionRun
     double PrimalMove(bool anchors, double keep, double dual)
     {
         int m = Problem.Columns;
+        // Of the plain step, the plan before it and the anchor, the next plan has so much; of their adjoints the plain one had so much.
+        (double plain, double before, double anchored) = anchors ? (1, 0, 0) : (2 * keep, -keep, 1 - keep);
+        (double mixed, double old, double from) = anchors ? (1, -1, 0) : (0.5 / keep, -0.5, -0.5 * (1 - keep) / keep);
         EachRow(i =>
         {
-            int at = i * m;
-            double movement = 0,
-                travel = 0,
-                cross = 0;
-            for (int k = at; k < at + m; k++)
-            {
-                double plain = _next[k],
-                    moves = plain - _plan[k],
-                    away = plain - _anchor[k];
-                // The adjoint of the plain step: all there is when anchoring, else what mixing made of it.
-                double adjoint = anchors
-                    ? _adjointNext[k] - _adjoint[k]
-                    : 0.5 * (((_adjointNext[k] - ((1 - keep) * _adjointAnchor[k])) / keep) - _adjoint[k]);
-                movement += moves * moves;
-                travel += away * away;
-                cross += moves * adjoint;
-                _plan[k] = anchors ? plain : (keep * (plain + moves)) + ((1 - keep) * _anchor[k]);
-                if (anchors)
-                    (_anchor[k], _adjointAnchor[k]) = (plain, _adjointNext[k]);
-            }
-            (_rowMovement[i], _rowTravel[i], _rowCross[i]) = (movement, travel, cross);
+            (_rowMovement[i], _rowTravel[i], _rowCross[i]) = Move(
+                i * m,
+                (i + 1) * m,
+                (plain, before, anchored),
+                (mixed, old, from)
+            );
+            if (!anchors)
+                return;
+            Row(_plan, i).CopyTo(Row(_anchor, i));
+            Row(_adjointNext, i).CopyTo(Row(_adjointAnchor, i));
         });
         (_adjoint, _adjointNext) = (_adjointNext, _adjoint);
         double square =
             (TensorPrimitives.Sum<double>(_rowMovement) / Tau) + (dual / Sigma) - (2 * TensorPrimitives.Sum<double>(_rowCross));
         return Math.Sqrt(Math.Max(0, square));
+    }
+
+    /// <summary><c>P ← Plain P⁺ + Before P + Anchored P₀</c> in a range; |P⁺ − P|², |P⁺ − P₀|² and <c>⟨P⁺ − P, the adjoint's plain step⟩</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    (double Movement, double Travel, double Cross) Move(
+        int start,
+        int end,
+        (double Plain, double Before, double Anchored) shares,
+        (double Mixed, double Old, double Anchor) adjoint
+    )
+    {
+        Vector512<double> movement = default,
+            travel = default,
+            cross = default;
+        int k = start;
+        for (; k <= end - Vector512<double>.Count; k += Vector512<double>.Count)
+        {
+            Vector512<double> next = At(_next),
+                plan = At(_plan),
+                anchor = At(_anchor),
+                moves = next - plan,
+                away = next - anchor;
+            movement += moves * moves;
+            travel += away * away;
+            cross +=
+                moves
+                * ((adjoint.Mixed * At(_adjointNext)) + (adjoint.Old * At(_adjoint)) + (adjoint.Anchor * At(_adjointAnchor)));
+            ((shares.Plain * next) + (shares.Before * plan) + (shares.Anchored * anchor)).StoreUnsafe(ref _plan[k]);
+        }
+        (double m, double t, double c) = (Vector512.Sum(movement), Vector512.Sum(travel), Vector512.Sum(cross));
+        for (; k < end; k++)
+        {
+            double moves = _next[k] - _plan[k],
+                away = _next[k] - _anchor[k];
+            m += moves * moves;
+            t += away * away;
+            c += moves * ((adjoint.Mixed * _adjointNext[k]) + (adjoint.Old * _adjoint[k]) + (adjoint.Anchor * _adjointAnchor[k]));
+            _plan[k] = (shares.Plain * _next[k]) + (shares.Before * _plan[k]) + (shares.Anchored * _anchor[k]);
+        }
+        return (m, t, c);
+
+        Vector512<double> At(double[] table) => Vector512.LoadUnsafe(ref table[k]);
     }
 
     /// <summary>ω towards the ratio of the ways gone since the last restart, in logarithms.</summary>

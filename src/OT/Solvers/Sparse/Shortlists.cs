@@ -22,6 +22,9 @@ internal sealed class Shortlists(Geometry geometry)
     /// <summary>Values, and rises, are rounded differences: what may be lost by that is added, as a share of their size.</summary>
     const double Rounding = 1e-15;
 
+    /// <summary>Rises beyond so many times the largest price would make that share too much.</summary>
+    const double MostRisen = 1e3;
+
     readonly int[]?[] _columns = new int[]?[geometry.Rows];
     readonly double[]?[] _costs = new double[]?[geometry.Rows];
     readonly int[] _counts = new int[geometry.Rows];
@@ -43,13 +46,13 @@ internal sealed class Shortlists(Geometry geometry)
             size = Math.Max(size, Math.Abs(prices[j]));
         }
         prices.CopyTo(_last);
-        if (double.IsNaN(_risen))
-        {
-            _risen = 0;
-            return;
-        }
         _rise = rise;
         _risen += rise + (Rounding * size);
+        if (Math.Abs(_risen) <= MostRisen * size)
+            return;
+        // The first pass, or prices were no numbers, or have been far away: what was known is lost in rounding.
+        (_risen, _rise) = (0, double.PositiveInfinity);
+        Array.Clear(_counts);
     }
 
     /// <summary>Values of a row's listed columns; false where it has no list.</summary>

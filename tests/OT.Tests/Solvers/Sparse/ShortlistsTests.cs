@@ -99,4 +99,24 @@ public class ShortlistsTests
             Assert.Equal(whole.ColumnSums, listed.ColumnSums);
         }
     }
+
+    /// <summary>A trial step may have gone too far.</summary>
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(1e300)]
+    public void Prices_that_are_no_numbers_leave_nothing_behind(double odd)
+    {
+        PointCloud cloud = Cloud(new SeededRandom(9));
+        var lists = new Shortlists(cloud);
+        double[] g = new double[Columns];
+        for (int pass = 0; pass < 8; pass++)
+        {
+            double[] at = [.. g];
+            at[5] = pass is 3 or 5 ? odd : 10 * pass;
+            Responses listed = Respond(cloud, lists, at, 2, 0, 3, null);
+            if (pass is not (3 or 5))
+                Assert.Equal(Respond(cloud, new Shortlists(cloud), at, 2, 0, 3, null).ColumnSums, listed.ColumnSums);
+        }
+    }
 }
