@@ -11,6 +11,8 @@ if (args is ["native", .. var nativeArguments])
     return NativeRatios.Run(nativeArguments);
 if (args is ["sparse", .. var sparseArguments])
     return SparseRatios.Run(sparseArguments);
+if (args is ["inverse"])
+    return InverseTimings.Run();
 if (args is ["classes", .. var classArguments])
     return ClassTimings.Run(classArguments);
 if (args is ["blas", .. var blasArguments])

@@ -60,7 +60,7 @@ public sealed class EntropicGroupLasso
             if (!solved.Converged && from.Plan is not null)
                 return Answer(inner, solved.Status, solved.Message, from, eta * TensorPrimitives.Sum<double>(norms)); // it meets its marginals
             Point to = Evaluate(inner, solved);
-            at = from.Plan is null ? to : Between(inner, problem, from, to, eta);
+            at = from.Plan is null ? to : Between(inner, from, to, eta);
             norms = Norms(inner, at.Plan);
             double classes = eta * TensorPrimitives.Sum<double>(norms);
             bool settled = inner.Settled(at.Cost + at.Entropy + classes) || eta == 0 || inner.Count == 0;
@@ -121,7 +121,7 @@ public sealed class EntropicGroupLasso
     /// <summary>
     /// The point between two plans where <c>(1 − s) (cost + entropy at 0) + s (cost + entropy at 1) + η Σ |P_cj + s D_cj|</c> is least: by bisection of its derivative, from sums of squares made once.
     /// </summary>
-    static Point Between(InnerSinkhorn inner, LinearProblem problem, Point from, Point to, double eta)
+    static Point Between(InnerSinkhorn inner, Point from, Point to, double eta)
     {
         int m = inner.Columns,
             groups = inner.Count * m;
@@ -168,13 +168,15 @@ public sealed class EntropicGroupLasso
         if (low == 0)
             return from;
         var plan = new double[from.Plan.Length];
-        double entropy = inner.SumOverRows(i =>
-        {
-            Span<double> row = plan.AsSpan(i * m, m);
-            TensorPrimitives.Multiply(from.Plan.AsSpan(i * m, m), 1 - low, row);
-            TensorPrimitives.MultiplyAdd(to.Plan.AsSpan(i * m, m), low, row, row);
-            return InnerSinkhorn.RowEntropy(row, problem.A.Weights[i], problem.B.Weights);
-        });
+        double entropy = inner.Entropy(
+            i =>
+            {
+                Span<double> row = plan.AsSpan(i * m, m);
+                TensorPrimitives.Multiply(from.Plan.AsSpan(i * m, m), 1 - low, row);
+                TensorPrimitives.MultiplyAdd(to.Plan.AsSpan(i * m, m), low, row, row);
+            },
+            plan
+        );
         return new(plan, ((1 - low) * from.Cost) + (low * to.Cost), inner.Epsilon * entropy);
     }
 }

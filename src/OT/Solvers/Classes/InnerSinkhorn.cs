@@ -123,16 +123,31 @@ internal sealed class InnerSinkhorn : IDisposable
     public double SumOverRows(Func<int, double> number) =>
         RowReduction.Sum(Rows, 1, 0, _backend.Threads, (i, _, sum) => sum[0] += number(i), default)[0];
 
-    /// <summary><c>Σ_j P log(P/(a b)) − P + a b</c> of one row.</summary>
-    public static double RowEntropy(ReadOnlySpan<double> row, double a, ReadOnlySpan<double> b)
+    /// <summary><c>Σ_ij P log(P/(a b)) − P + a b</c>; the rows of P are made one at a time.</summary>
+    public double Entropy(Action<int> make, double[] plan)
     {
-        double sum = 0;
-        for (int j = 0; j < row.Length; j++)
-        {
-            double reference = a * b[j];
-            sum += row[j] > 0 ? (row[j] * Math.Log(row[j] / reference)) - row[j] + reference : reference;
-        }
-        return sum;
+        double[] logB = new double[Columns];
+        VectorMath.Log(_problem.B.Weights, logB);
+        double mass = _problem.B.Mass;
+        return RowReduction.Sum(
+            Rows,
+            1,
+            Columns,
+            _backend.Threads,
+            (i, logs, sum) =>
+            {
+                make(i);
+                double a = _problem.A.Weights[i];
+                if (a == 0)
+                    return;
+                ReadOnlySpan<double> row = plan.AsSpan(i * Columns, Columns);
+                VectorMath.Log(row, logs);
+                TensorPrimitives.Subtract(logs, logB, logs);
+                TensorPrimitives.Subtract(logs, Math.Log(a), logs);
+                sum[0] += TensorPrimitives.Dot(row, logs) - TensorPrimitives.Sum(row) + (a * mass);
+            },
+            default
+        )[0];
     }
 
     /// <summary>Records an outer iteration; whether the objective has settled.</summary>
