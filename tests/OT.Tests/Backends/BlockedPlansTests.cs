@@ -121,4 +121,61 @@ public class BlockedPlansTests
         op.SoftMinRows(new double[60], new double[60], 0, minima);
         Assert.Equal(new double[15], minima[..15]);
     }
+
+    /// <summary>Operators of both directions, their costs, and the differences that serve where dot products do not resolve ε.</summary>
+    [Theory]
+    [InlineData(5000, 300, 40, Precision.Float64)]
+    [InlineData(5000, 300, 40, Precision.Float32)]
+    [InlineData(300, 9000, 8, Precision.Float64)]
+    [InlineData(300, 9000, 8, Precision.Float32)]
+    public void All_that_is_ever_kept_was_estimated(int n, int m, int dimension, Precision precision)
+    {
+        PointCloud cloud = Cloud(n, m, dimension, 0, 1);
+        cloud.CostRow(0, new double[m]); // what it keeps is the geometry's own
+        using var backend = new ManagedBackend(1);
+        double[] f = new double[n],
+            g = new double[m],
+            rows = new double[n],
+            columns = new double[m];
+        double[] logA = [.. Enumerable.Repeat(-Math.Log(n), n)],
+            logB = [.. Enumerable.Repeat(-Math.Log(m), m)];
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        using ICostOperator op = backend.Bind(cloud, precision);
+        UseAll();
+        long first = GC.GetAllocatedBytesForCurrentThread();
+        UseAll();
+        long again = GC.GetAllocatedBytesForCurrentThread() - first,
+            kept = first - before - again,
+            estimate = backend.EstimateBytes(cloud, precision);
+        // Buffers that start at a place of their own take up to a page more each.
+        Assert.True(kept <= estimate + (40 * 4096), $"{kept:N0} bytes kept, {estimate:N0} estimated");
+
+        void UseAll()
+        {
+            foreach (double share in (double[])[1, 1e-15])
+            {
+                var plan = new GibbsPlan
+                {
+                    F = f,
+                    G = g,
+                    LogA = logA,
+                    LogB = logB,
+                    Epsilon = share * cloud.MagnitudeBound,
+                };
+                op.SoftMinRows(g, logB, plan.Epsilon, rows);
+                op.SoftMinColumns(f, logA, plan.Epsilon, columns);
+                op.TransportCost(plan, rows, columns);
+                op.ApplyPlan(plan, rows, columns, transpose: true);
+                var step = new SinkhornStep
+                {
+                    A = rows,
+                    B = columns,
+                    LogA = logA,
+                    LogB = logB,
+                    Epsilon = plan.Epsilon,
+                };
+                op.Iterate(1, step, [.. f], [.. g], out _);
+            }
+        }
+    }
 }

@@ -65,14 +65,16 @@ internal abstract partial class BlockedOperator<TSimd, TVector, T> : FusedIterat
         return Math.Max(Math.Min(Math.Min(most, chunk), room) / RowGroup * RowGroup, RowGroup);
     }
 
-    /// <summary>Bytes of an operator for one direction.</summary>
+    /// <summary>Bytes of an operator for one direction, with what differences take where dot products do not resolve ε.</summary>
     protected static long Bytes(int rows, int columns, int dimension, int blockRows, int threads)
     {
         int padded = Pad(columns);
         return CentredCloud<T>.Bytes(rows, padded, dimension)
             + IterationBytes(rows, columns)
             + ((long)padded * Unsafe.SizeOf<T>() * (threads + 1L))
-            + ((long)blockRows * Unsafe.SizeOf<T>() * threads * (AlignedBuffer<T>.Stride(padded) + dimension));
+            + ((long)blockRows * Unsafe.SizeOf<T>() * threads * (AlignedBuffer<T>.Stride(padded) + dimension))
+            + RowOperator<TSimd, TVector, T>.Bytes(rows, columns, threads)
+            + (((long)rows + columns) * dimension * sizeof(double)); // what a cloud keeps for rows of differences
     }
 
     /// <summary>Columns rounded up to four registers of the widest kind, by points at the centre, whose products are 0.</summary>

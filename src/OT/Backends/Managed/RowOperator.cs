@@ -16,6 +16,10 @@ internal sealed class RowOperator<TSimd, TVector, T>(
     where TSimd : struct, ISimd<TVector, T>
     where T : unmanaged, System.Numerics.IBinaryFloatingPointIeee754<T>
 {
+    /// <summary>Bytes of an operator for a shape.</summary>
+    public static long Bytes(int rows, int columns, int threads) =>
+        WorkspaceBytes(rows, columns, threads) + ((long)RowGroup * Pad(columns) * Unsafe.SizeOf<T>() * threads);
+
     protected override void Exponents(int row, int count, bool exponentiate, Scratch scratch)
     {
         RoundShifts(count, scratch);
