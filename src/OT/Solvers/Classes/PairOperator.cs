@@ -33,7 +33,7 @@ internal enum PairPass
 /// </summary>
 /// <remarks>
 /// A pass goes over the pairs twice, for the lengths of the moved vectors and then to write them down, and each time tile by tile of coordinates: as many as let the tile's share of all vectors x and of Kᵀ Z stay in
-/// the second-level cache, so that dual vectors alone come from memory. Threads take tiles, whose sums are added in their order: same bits for any number of threads. Memory: two dual vectors for each pair
+/// the second-level cache, so that dual vectors alone come from memory. Threads take tiles, whose sums are added in their order: same bits for any number of threads. Memory: two numbers for each pair and tile, and two dual vectors, filled up to whole registers, for each pair
 /// once <see cref="Allocate"/> was called.
 /// </remarks>
 internal sealed class PairOperator

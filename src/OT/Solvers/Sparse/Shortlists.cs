@@ -6,7 +6,7 @@ namespace OT.Solvers.Sparse;
 /// <summary>Of each row the columns that can have mass while prices stay near those of its last full pass: others need not be looked at, and no bit of a response changes.</summary>
 /// <remarks>
 /// A row's list holds every column whose value <c>g_j − C_ij</c> was above a floor when the list was made. Since then no value has risen by more than the sum of the largest rises of g from pass to pass, so that
-/// every value above the floor raised by that sum is listed now. A response says itself how deep it has to look; where the list does not reach, the row is read whole and listed again. Memory: at most 12 bytes for 256 columns a row and 16 an entry of the plan.
+/// every value above the floor raised by that sum is listed now. A response says itself how deep it has to look; where the list does not reach, the row is read whole and listed again. Memory: at most 12 (256 + 16 p) bytes for a row with p entries of the plan.
 /// </remarks>
 internal sealed class Shortlists(Geometry geometry)
 {
@@ -47,7 +47,7 @@ internal sealed class Shortlists(Geometry geometry)
         }
         prices.CopyTo(_last);
         _rise = rise;
-        _risen += rise + (Rounding * size);
+        _risen += rise + (Rounding * (size + Math.Abs(_risen)));
         if (Math.Abs(_risen) <= MostRisen * size)
             return;
         // The first pass, or prices were no numbers, or have been far away: what was known is lost in rounding.
