@@ -17,4 +17,15 @@ public readonly ref struct GibbsPlan
 
     /// <summary>ε in cost units.</summary>
     public required double Epsilon { get; init; }
+
+    /// <summary>The plan of the transposed costs.</summary>
+    internal GibbsPlan Transposed =>
+        new()
+        {
+            F = G,
+            G = F,
+            LogA = LogB,
+            LogB = LogA,
+            Epsilon = Epsilon,
+        };
 }

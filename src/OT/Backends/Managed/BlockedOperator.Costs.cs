@@ -87,15 +87,7 @@ internal abstract partial class BlockedOperator<TSimd, TVector, T>
         }
         if (transpose)
         {
-            var swapped = new GibbsPlan
-            {
-                F = plan.G,
-                G = plan.F,
-                LogA = plan.LogB,
-                LogB = plan.LogA,
-                Epsilon = plan.Epsilon,
-            };
-            Transposed.ApplyPlan(swapped, vectors, result);
+            Transposed.ApplyPlan(plan.Transposed, vectors, result);
             StopWith(Transposed);
             return;
         }

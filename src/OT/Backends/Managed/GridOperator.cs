@@ -77,15 +77,7 @@ internal sealed class GridOperator : ManagedOperator
     {
         if (transpose)
         {
-            var swapped = new GibbsPlan
-            {
-                F = plan.G,
-                G = plan.F,
-                LogA = plan.LogB,
-                LogB = plan.LogA,
-                Epsilon = plan.Epsilon,
-            };
-            Transposed.ApplyPlan(swapped, vectors, result);
+            Transposed.ApplyPlan(plan.Transposed, vectors, result);
             StopWith(Transposed);
             return;
         }
